@@ -1,0 +1,393 @@
+"""The configuration of a run: nested, frozen, validated where it is built.
+
+Defaults are the paper's (LEALLA, arXiv 2302.08387) where it names a value, and those of
+LaBSE's published trainer where it does not; each field says which.  A configuration is
+written as JSON beside every result, and running from that file repeats the run.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from lealla_tf.errors import UsageError
+
+T = TypeVar("T")
+
+
+def _require(condition: bool, rule: str, **received: Any) -> None:
+    """Raises `ValueError` with the rule and what was received, unless `condition`."""
+    if not condition:
+        values = ", ".join(f"{name}={value!r}" for name, value in received.items())
+        raise ValueError(f"{rule} Received: {values}.")
+
+
+def _require_member(name: str, value: str, members: tuple[str, ...]) -> None:
+    """Raises `ValueError` unless `value` is one of `members`."""
+    _require(value in members, f"`{name}` must be one of {', '.join(members)}.", **{name: value})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """Shape of a BERT encoder whose pooled output is the sentence embedding.
+
+    Defaults are LEALLA-small (table 1, row 8).  `max_positions` is the number of rows of
+    the position table; the length that a run trains at is `BatchConfig.length`.
+    """
+
+    vocabulary_size: int = 501_153
+    hidden_dim: int = 128
+    num_layers: int = 24
+    num_heads: int = 8
+    intermediate_dim: int = 512
+    max_positions: int = 512
+    num_segments: int = 2
+    activation: str = "gelu_tanh"
+    dropout: float = 0.1
+    layer_norm_epsilon: float = 1e-12
+    initializer_range: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary_size", "hidden_dim", "num_layers", "num_heads", "intermediate_dim"):
+            value = getattr(self, name)
+            _require(value >= 1, f"`{name}` must be at least 1.", **{name: value})
+        _require(self.max_positions >= 3, "`max_positions` must be at least 3.", max_positions=self.max_positions)
+        _require(self.num_segments >= 1, "`num_segments` must be at least 1.", num_segments=self.num_segments)
+        _require(
+            self.hidden_dim % self.num_heads == 0,
+            "`hidden_dim` must be a multiple of `num_heads`.",
+            hidden_dim=self.hidden_dim,
+            num_heads=self.num_heads,
+        )
+        _require_member("activation", self.activation, ("gelu_tanh", "gelu_erf", "relu"))
+        _require(0 <= self.dropout < 1, "`dropout` must be in [0, 1).", dropout=self.dropout)
+        _require(
+            self.layer_norm_epsilon > 0, "`layer_norm_epsilon` must be positive.", epsilon=self.layer_norm_epsilon
+        )
+        _require(
+            self.initializer_range > 0, "`initializer_range` must be positive.", initializer_range=self.initializer_range
+        )
+
+    @property
+    def dim(self) -> int:
+        """Width of the sentence embedding."""
+        return self.hidden_dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """How text becomes ids: `labse` as the published preprocessor does, or `exact`.
+
+    `exact` agrees with Hugging Face's `BertTokenizerFast`; the two differ in control and
+    format characters and in words of more than 100 bytes (long words of Thai, Khmer, ...).
+    """
+
+    mode: str = "labse"
+
+    def __post_init__(self) -> None:
+        _require_member("mode", self.mode, ("labse", "exact"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterConfig:
+    """Which pairs are kept.  0 switches a limit off.
+
+    `max_characters` bounds either side.  `max_length_ratio` bounds the longer side's
+    characters over the shorter side's, after adding 10 to both, so that short sentences
+    are not dropped for a word.  `script` drops pairs whose side is not mainly in a script
+    that its language is written in.
+    """
+
+    max_characters: int = 1000
+    max_length_ratio: float = 4.0
+    identical: bool = True
+    duplicates: bool = True
+    script: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.max_characters >= 0, "`max_characters` must be 0 (off) or more.", value=self.max_characters)
+        ratio = self.max_length_ratio
+        _require(ratio == 0 or ratio >= 1, "`max_length_ratio` must be 0 (off) or at least 1.", max_length_ratio=ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusConfig:
+    """Where the pairs come from and how languages are mixed.
+
+    `files` are the values of `--corpus`, in order.  A language pair with a share p of all
+    pairs is drawn with probability proportional to p ** temperature: 1 keeps the natural
+    shares, 0 draws all languages equally often.
+    """
+
+    files: tuple[str, ...] = ()
+    on_error: str = "skip"
+    temperature: float = 1.0
+    filter: FilterConfig = field(default_factory=FilterConfig)
+
+    def __post_init__(self) -> None:
+        _require_member("on_error", self.on_error, ("skip", "stop"))
+        _require(0 <= self.temperature <= 1, "`temperature` must be in [0, 1].", temperature=self.temperature)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """Shape of a batch.
+
+    `size` counts pairs over all replicas (the N of the losses).  Sentences are cut at
+    `length` tokens.  With `buckets`, a batch is padded to the smallest bucket that holds
+    it instead of to `length`; batches are then formed from sentences of like length within
+    a window of `window` batches.
+    """
+
+    size: int = 8192
+    length: int = 128
+    buckets: tuple[int, ...] = ()
+    window: int = 50
+
+    def __post_init__(self) -> None:
+        _require(self.size >= 2, "`size` must be at least 2: a batch of 1 has no negatives.", size=self.size)
+        _require(self.length >= 3, "`length` must be at least 3: [CLS], a piece, [SEP].", length=self.length)
+        _require(self.window >= 1, "`window` must be at least 1.", window=self.window)
+        _require(
+            list(self.buckets) == sorted(set(self.buckets)) and all(3 <= b <= self.length for b in self.buckets),
+            "`buckets` must rise and lie in [3, length].",
+            buckets=self.buckets,
+            length=self.length,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """The frozen model to distil from: a directory or a Hub handle, or nothing.
+
+    `model` is a checkpoint of this project, a sentence encoder (string -> embedding), or,
+    with `preprocessor`, an encoder of LaBSE's format.  With a corpus prepared with the
+    teacher's targets nothing is named here.
+    """
+
+    model: str = ""
+    preprocessor: str = ""
+
+    def __post_init__(self) -> None:
+        _require(
+            bool(self.model) or not self.preprocessor,
+            "`preprocessor` needs `model`, the encoder it belongs to.",
+            preprocessor=self.preprocessor,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weights and constants of the losses (LEALLA, equations 2 to 5).
+
+    total = additive_margin * L_ams + feature * L_fd + logit * L_ld.  `scale` multiplies the
+    cosines of the additive-margin softmax and `temperature` those of the logit loss; both
+    are 100 as in LaBSE's published trainer.  `mask_duplicates` leaves rows whose text
+    equals another row's out of each other's negatives; the paper does not.
+    """
+
+    additive_margin: float = 1.0
+    feature: float = 1e3
+    logit: float = 1e-2
+    margin: float = 0.3
+    scale: float = 100.0
+    temperature: float = 100.0
+    mask_duplicates: bool = True
+
+    def __post_init__(self) -> None:
+        weights = {name: getattr(self, name) for name in ("additive_margin", "feature", "logit")}
+        _require(min(weights.values()) >= 0, "The weights of the losses must be 0 or more.", **weights)
+        _require(max(weights.values()) > 0, "At least one loss must have a positive weight.", **weights)
+        _require(0 <= self.margin < 1, "`margin` must be in [0, 1).", margin=self.margin)
+        _require(self.scale > 0, "`scale` must be positive.", scale=self.scale)
+        _require(self.temperature > 0, "`temperature` must be positive.", temperature=self.temperature)
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a distillation loss has a positive weight."""
+        return self.feature > 0 or self.logit > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and a decay to zero, clipped by the global norm.
+
+    The paper names AdamW and the learning rate; warm-up, decay, weight decay and clipping
+    are those of LaBSE's published trainer.  `clip_norm` 0 switches clipping off.
+    """
+
+    learning_rate: float = 5e-4
+    warmup_steps: int = 5000
+    decay: str = "linear"
+    weight_decay: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+    clip_norm: float = 100.0
+
+    def __post_init__(self) -> None:
+        _require(self.learning_rate > 0, "`learning_rate` must be positive.", learning_rate=self.learning_rate)
+        _require(self.warmup_steps >= 0, "`warmup_steps` must be 0 or more.", warmup_steps=self.warmup_steps)
+        _require_member("decay", self.decay, ("linear", "cosine", "constant"))
+        _require(self.weight_decay >= 0, "`weight_decay` must be 0 or more.", weight_decay=self.weight_decay)
+        for name in ("beta_1", "beta_2"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"`{name}` must be in [0, 1).", **{name: value})
+        _require(self.epsilon > 0, "`epsilon` must be positive.", epsilon=self.epsilon)
+        _require(self.clip_norm >= 0, "`clip_norm` must be 0 (off) or more.", clip_norm=self.clip_norm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Length of a run and how it is carried out.
+
+    `checkpoint_every` and `log_every` count steps and must be multiples of
+    `steps_per_execution`, the number of steps that run between two visits of the host.
+    `init_from` is a checkpoint whose weights the encoder starts from.
+    """
+
+    steps: int = 100_000
+    seed: int = 0
+    strategy: str = "one_device"
+    steps_per_execution: int = 1
+    precision: str = "float32"
+    jit_compile: bool = False
+    checkpoint_every: int = 1000
+    log_every: int = 50
+    init_from: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "steps_per_execution", "checkpoint_every", "log_every"):
+            value = getattr(self, name)
+            _require(value >= 1, f"`{name}` must be at least 1.", **{name: value})
+        _require_member("strategy", self.strategy, ("one_device", "mirrored", "tpu"))
+        _require_member("precision", self.precision, ("float32", "mixed_bfloat16"))
+        for name in ("steps", "checkpoint_every", "log_every"):
+            value = getattr(self, name)
+            _require(
+                value % self.steps_per_execution == 0,
+                f"`{name}` must be a multiple of `steps_per_execution`.",
+                **{name: value, "steps_per_execution": self.steps_per_execution},
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationConfig:
+    """Retrieval on held-out pairs during training.
+
+    `pairs` of every language pair are held out of the corpus (never more than a tenth of
+    it) and the translation of each is looked up among them.
+    """
+
+    pairs: int = 200
+
+    def __post_init__(self) -> None:
+        _require(self.pairs >= 0, "`pairs` must be 0 (no validation) or more.", pairs=self.pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that `lealla train` needs besides the vocabulary and an output directory."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def __post_init__(self) -> None:
+        _require(
+            self.batch.length <= self.encoder.max_positions,
+            "`batch.length` must not exceed `encoder.max_positions`.",
+            length=self.batch.length,
+            max_positions=self.encoder.max_positions,
+        )
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as nested dictionaries of JSON values."""
+    result: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return result
+
+
+def to_json(config: Any) -> str:
+    """The configuration as indented JSON that `from_dict(json.loads(...))` reads back."""
+    return json.dumps(to_dict(config), indent=2) + "\n"
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
+    """Builds the dataclass `cls` from nested dictionaries; missing fields keep defaults.
+
+    Raises:
+        UsageError: for an unknown field (the valid ones are listed), a value of the wrong
+            type, or one that the dataclass refuses.  The field is named by its full path.
+    """
+    if not isinstance(values, Mapping):
+        raise UsageError(f"`{path or 'configuration'}` must be an object of fields. Received: {values!r}.")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    arguments = {}
+    for name, value in values.items():
+        if name not in names:
+            where = f" in `{path}`" if path else ""
+            raise UsageError(f"Unknown field `{name}`{where}. Valid fields: {', '.join(names)}.")
+        arguments[name] = _convert(hints[name], value, f"{path}.{name}" if path else name)
+    try:
+        return cls(**arguments)
+    except ValueError as error:
+        raise UsageError(f"Configuration{f' of `{path}`' if path else ''}: {error}") from error
+
+
+def with_settings(config: T, settings: typing.Iterable[str]) -> T:
+    """Applies `encoder.num_layers=12` and the like; the right side is JSON or a bare word.
+
+    All settings are applied before the result is validated, so that settings which only
+    fit together may come in any order.
+
+    Raises:
+        UsageError: for a setting without `=`, an unknown field or a refused value.
+    """
+    values = to_dict(config)
+    for setting in settings:
+        path, separator, text = setting.partition("=")
+        if not separator:
+            raise UsageError(f"A setting has the form field=value. Received: {setting!r}.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        *parents, last = path.split(".")
+        place = values
+        for depth, parent in enumerate(parents):
+            child = place.get(parent)
+            if not isinstance(child, dict):
+                where = ".".join(parents[:depth]) or "the configuration"
+                groups = ", ".join(name for name, item in place.items() if isinstance(item, dict)) or "none"
+                raise UsageError(f"Unknown group `{parent}` in {where}, set by {setting!r}. Valid groups: {groups}.")
+            place = child
+        place[last] = value
+    return from_dict(type(config), values)
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """`value` as the annotated type `hint`, or `UsageError` naming `path`."""
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast(type[Any], hint), value, path)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"`{path}` must be a list. Received: {value!r}.")
+        item = typing.get_args(hint)[0]
+        return tuple(_convert(item, element, f"{path}[{i}]") for i, element in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
+        name = getattr(hint, "__name__", str(hint)) if not isinstance(hint, types.UnionType) else str(hint)
+        raise UsageError(f"`{path}` must be of type {name}. Received: {value!r}.")
+    return value
