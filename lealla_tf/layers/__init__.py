@@ -1,0 +1,1 @@
+"""Layers of a BERT encoder, in `keras.ops` alone."""

@@ -1,0 +1,79 @@
+"""Dropout that draws another mask on every replica of a distributed step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+ReplicaId = Callable[[], Any]
+
+# Spreads the replicas' counters apart; far more than the number of draws in any run.
+_REPLICA_STRIDE = 1 << 20
+
+
+class ReplicaSeedGenerator(keras.random.SeedGenerator):
+    """A seed generator that moves its seeds by the number of the replica that asks.
+
+    Keras' generator holds the same state on all replicas, so that its layers drop the same
+    units in every replica's part of the batch.
+
+    Args:
+        seed: An integer; the sequence of seeds follows from it.
+        replica_id: Called at every draw, gives the replica's number as an integer or an
+            integer tensor. `None` stands for a single replica.
+    """
+
+    def __init__(self, seed: int, replica_id: ReplicaId | None = None, name: str | None = None) -> None:
+        super().__init__(seed=seed, name=name)
+        self._replica_id = replica_id
+
+    def next(self, ordered: bool = True) -> Any:
+        """The next seed, `(2,)`, and moves the state on."""
+        seed = super().next(ordered)
+        if self._replica_id is None:
+            return seed
+        replica = keras.ops.cast(self._replica_id(), seed.dtype)
+        return keras.ops.stack([seed[0] + replica * _REPLICA_STRIDE, seed[1]])
+
+
+class Dropout(keras.layers.Layer):
+    """Sets units to 0 with probability `rate` and scales the others by 1 / (1 - rate).
+
+    Args:
+        rate: Probability in [0, 1).
+        seed: Seed of the masks; two layers with the same seed draw the same masks.
+        replica_id: As in `ReplicaSeedGenerator`. It belongs to the execution and not to the
+            configuration of the layer, which is why `get_config` leaves it out.
+
+    Call arguments:
+        inputs: A float tensor of any shape.
+        training: Whether to drop units.
+
+    Raises:
+        ValueError: if `rate` is not in [0, 1).
+
+    Reference: Srivastava et al., 2014.
+    """
+
+    def __init__(self, rate: float, seed: int = 0, replica_id: ReplicaId | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}.")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = ReplicaSeedGenerator(seed, replica_id, name="seed_generator") if rate > 0 else None
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """The inputs with units dropped, if `training`."""
+        if not training or self.rate == 0:
+            return inputs
+        return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the inputs."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments that describe the layer."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

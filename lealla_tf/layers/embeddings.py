@@ -1,0 +1,85 @@
+"""The input of a BERT encoder: token, position and segment embeddings."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from lealla_tf.layers.dropout import Dropout, ReplicaId
+
+
+class TokenEmbedding(keras.layers.Layer):
+    """dropout(norm(token + position + segment)): learned tables, summed.
+
+    Args:
+        vocabulary_size: Rows of the token table.
+        hidden_dim: Width of all three tables.
+        max_positions: Rows of the position table, the longest sequence.
+        num_segments: Rows of the segment table.
+        dropout: Rate after the norm.
+        layer_norm_epsilon: Added to the variance.
+        initializer_range: Standard deviation of the (truncated normal) tables.
+        seed: Seed of the dropout masks.
+        replica_id: See `lealla_tf.layers.dropout.Dropout`.
+
+    Call arguments:
+        token_ids: int32 `(batch, length)`.
+        segment_ids: int32 `(batch, length)`, or `None` for all 0.
+        training: Whether dropout is active.
+
+    Returns:
+        `(batch, length, hidden_dim)`.
+
+    Reference: Devlin et al., 2019, figure 2.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        hidden_dim: int,
+        max_positions: int = 512,
+        num_segments: int = 2,
+        dropout: float = 0.1,
+        layer_norm_epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        replica_id: ReplicaId | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings = {
+            "vocabulary_size": vocabulary_size,
+            "hidden_dim": hidden_dim,
+            "max_positions": max_positions,
+            "num_segments": num_segments,
+            "dropout": dropout,
+            "layer_norm_epsilon": layer_norm_epsilon,
+            "initializer_range": initializer_range,
+            "seed": seed,
+        }
+        tables = {"token": vocabulary_size, "position": max_positions, "segment": num_segments}
+        for name, rows in tables.items():
+            initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+            table = keras.layers.Embedding(rows, hidden_dim, initializer, dtype=self.dtype_policy, name=name)
+            setattr(self, f"{name}_table", table)
+        self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
+        self.dropout = Dropout(dropout, seed, replica_id, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the tables; they do not depend on `input_shape`."""
+        for table in (self.token_table, self.position_table, self.segment_table):
+            table.build(input_shape)
+        self.norm.build((None, None, self.settings["hidden_dim"]))
+        self.built = True
+
+    def call(self, token_ids: Any, segment_ids: Any = None, training: bool = False) -> Any:
+        """The summed, normalised embeddings of a batch of sequences."""
+        positions = self.position_table(ops.arange(ops.shape(token_ids)[1]))
+        # Without segments the first row is added as it is: no look-up per token.
+        segments = self.segment_table(ops.zeros((1,), "int32") if segment_ids is None else segment_ids)
+        summed = self.token_table(token_ids) + positions[None] + segments
+        return self.dropout(self.norm(summed), training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **self.settings}

@@ -1,0 +1,115 @@
+"""One layer of a BERT encoder: attention and feed-forward, each followed by its norm."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from lealla_tf.layers.attention import SelfAttention
+from lealla_tf.layers.dropout import Dropout, ReplicaId
+
+
+def _gelu_tanh(inputs: Any) -> Any:
+    return ops.gelu(inputs, approximate=True)
+
+
+def _gelu_erf(inputs: Any) -> Any:
+    return ops.gelu(inputs, approximate=False)
+
+
+# Google's weights were trained with the approximation; ports of them declare the exact form.
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"gelu_tanh": _gelu_tanh, "gelu_erf": _gelu_erf, "relu": ops.relu}
+
+
+class TransformerLayer(keras.layers.Layer):
+    """h = norm(x + attention(x)); y = norm(h + W2 activation(W1 h)): the post-norm layer.
+
+    Args:
+        num_heads: Number of attention heads.
+        intermediate_dim: Width of the feed-forward layer.
+        activation: `gelu_tanh`, `gelu_erf` or `relu`.
+        dropout: Rate after attention, after the feed-forward layer and on attention weights.
+        layer_norm_epsilon: Added to the variance.
+        initializer_range: Standard deviation of the (truncated normal) kernels.
+        seed: Seed of the dropout masks; this layer uses `seed`, `seed + 1`, `seed + 2`.
+        replica_id: See `lealla_tf.layers.dropout.Dropout`.
+
+    Call arguments:
+        hidden: `(batch, length, hidden_dim)`.
+        padding_mask: `(batch, length)`, 1 for tokens and 0 for padding.
+        num_queries: Compute the first `num_queries` positions only; `None` for all.
+        training: Whether dropout is active.
+
+    Returns:
+        `(batch, num_queries or length, hidden_dim)`.
+
+    Raises:
+        ValueError: if `activation` is unknown.
+
+    Reference: Devlin et al., 2019; Vaswani et al., 2017.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        intermediate_dim: int,
+        activation: str = "gelu_tanh",
+        dropout: float = 0.1,
+        layer_norm_epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        replica_id: ReplicaId | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: {activation!r}.")
+        self.settings = {
+            "num_heads": num_heads,
+            "intermediate_dim": intermediate_dim,
+            "activation": activation,
+            "dropout": dropout,
+            "layer_norm_epsilon": layer_norm_epsilon,
+            "initializer_range": initializer_range,
+            "seed": seed,
+        }
+        self.activation = ACTIVATIONS[activation]
+        self.attention = SelfAttention(
+            num_heads, dropout, initializer_range, seed, replica_id, dtype=self.dtype_policy, name="attention"
+        )
+        self.attention_dropout = Dropout(
+            dropout, seed + 1, replica_id, dtype=self.dtype_policy, name="attention_dropout"
+        )
+        self.output_dropout = Dropout(dropout, seed + 2, replica_id, dtype=self.dtype_policy, name="output_dropout")
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights for the width of `input_shape`."""
+        width = input_shape[-1]
+        self.attention.build(input_shape)
+        for name in ("attention_norm", "output_norm"):
+            epsilon = self.settings["layer_norm_epsilon"]
+            norm = keras.layers.LayerNormalization(epsilon=epsilon, dtype=self.dtype_policy, name=name)
+            norm.build(input_shape)
+            setattr(self, name, norm)
+        shapes = {"intermediate": (width, self.settings["intermediate_dim"])}
+        shapes["output"] = shapes["intermediate"][::-1]
+        for name, (inputs, outputs) in shapes.items():
+            initializer = keras.initializers.TruncatedNormal(stddev=self.settings["initializer_range"])
+            dense = keras.layers.Dense(outputs, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
+            dense.build((*input_shape[:-1], inputs))
+            setattr(self, f"{name}_dense", dense)
+        self.built = True
+
+    def call(self, hidden: Any, padding_mask: Any, num_queries: int | None = None, training: bool = False) -> Any:
+        """The layer's output for the first `num_queries` positions."""
+        attended = self.attention(hidden, padding_mask, num_queries=num_queries, training=training)
+        attended = self.attention_dropout(attended, training=training)
+        attended = self.attention_norm(hidden[:, :num_queries] + attended)
+        expanded = self.activation(self.intermediate_dense(attended))
+        outputs = self.output_dropout(self.output_dense(expanded), training=training)
+        return self.output_norm(attended + outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **self.settings}

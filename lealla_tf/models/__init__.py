@@ -1,0 +1,1 @@
+"""Models made of the layers, in `keras.ops` alone."""

@@ -1,0 +1,196 @@
+"""The sentence encoder: a BERT encoder whose tanh pooler gives the embedding."""
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from lealla_tf.config import EncoderConfig
+from lealla_tf.layers.dropout import ReplicaId
+from lealla_tf.layers.embeddings import TokenEmbedding
+from lealla_tf.layers.transformer import TransformerLayer
+
+_SEEDS_PER_LAYER = 3
+
+
+class Encoder(keras.Model):
+    """pooled_output = tanh(W h_[CLS] + b); embedding = pooled_output / |pooled_output|.
+
+    The embedding is as wide as the hidden layers; there is no projection.  It is computed
+    in float32 under every dtype policy.
+
+    Args:
+        vocabulary_size, hidden_dim, num_layers, num_heads, intermediate_dim, max_positions,
+            num_segments, activation, dropout, layer_norm_epsilon, initializer_range: see
+            `lealla_tf.config.EncoderConfig`, which also validates them.
+        seed: Seed of the dropout masks.
+        replica_id: See `lealla_tf.layers.dropout.Dropout`.
+
+    Call arguments:
+        inputs: A dictionary of int32 `(batch, length)`: `token_ids`, `padding_mask` (1 for
+            tokens) and, optionally, `segment_ids`.
+        training: Whether dropout is active.
+
+    Returns:
+        A dictionary: `embedding` and `pooled_output` float32 `(batch, hidden_dim)`,
+        `sequence_output` `(batch, length, hidden_dim)`, and `encoder_outputs`, the list of
+        the layers' outputs.
+
+    Raises:
+        ValueError: for arguments that `EncoderConfig` refuses.
+
+    Example:
+        >>> encoder = Encoder(vocabulary_size=100, hidden_dim=8, num_layers=2, num_heads=2, intermediate_dim=16)
+        >>> token_ids = keras.ops.array([[2, 7, 9, 3, 0]])
+        >>> outputs = encoder({"token_ids": token_ids, "padding_mask": token_ids != 0})
+        >>> tuple(outputs["embedding"].shape)
+        (1, 8)
+
+    Reference: LEALLA, section 4.1; Devlin et al., 2019.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        hidden_dim: int,
+        num_layers: int,
+        num_heads: int,
+        intermediate_dim: int,
+        max_positions: int = 512,
+        num_segments: int = 2,
+        activation: str = "gelu_tanh",
+        dropout: float = 0.1,
+        layer_norm_epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        replica_id: ReplicaId | None = None,
+        name: str = "encoder",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.config = EncoderConfig(
+            vocabulary_size=vocabulary_size,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            intermediate_dim=intermediate_dim,
+            max_positions=max_positions,
+            num_segments=num_segments,
+            activation=activation,
+            dropout=dropout,
+            layer_norm_epsilon=layer_norm_epsilon,
+            initializer_range=initializer_range,
+        )
+        self.seed = seed
+        shared: dict[str, Any] = {
+            "dropout": dropout,
+            "layer_norm_epsilon": layer_norm_epsilon,
+            "initializer_range": initializer_range,
+            "replica_id": replica_id,
+            "dtype": self.dtype_policy,
+        }
+        self.embeddings = TokenEmbedding(
+            vocabulary_size, hidden_dim, max_positions, num_segments, seed=seed, name="embeddings", **shared
+        )
+        self.transformer_layers = [
+            TransformerLayer(
+                num_heads,
+                intermediate_dim,
+                activation,
+                seed=seed + 1 + _SEEDS_PER_LAYER * number,
+                name=f"layer_{number}",
+                **shared,
+            )
+            for number in range(num_layers)
+        ]
+        self.pooler = keras.layers.Dense(
+            hidden_dim,
+            activation="tanh",
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
+            dtype="float32",
+            name="pooler",
+        )
+        self._build_weights()
+
+    @classmethod
+    def from_encoder_config(cls, config: EncoderConfig, **kwargs: Any) -> "Encoder":
+        """The encoder of a configuration; `kwargs` are further constructor arguments."""
+        return cls(**dataclasses.asdict(config), **kwargs)
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """All outputs of the encoder."""
+        padding_mask = inputs["padding_mask"]
+        hidden = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
+        encoder_outputs = []
+        for layer in self.transformer_layers:
+            hidden = layer(hidden, padding_mask, training=training)
+            encoder_outputs.append(hidden)
+        pooled_output = self._pool(hidden)
+        return {
+            "embedding": unit_length(pooled_output),
+            "pooled_output": pooled_output,
+            "sequence_output": hidden,
+            "encoder_outputs": encoder_outputs,
+        }
+
+    def embed(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """The embeddings alone, `(batch, hidden_dim)`.
+
+        The same as `self(inputs)["embedding"]`, but the last layer computes nothing beyond
+        `[CLS]`, the only position that the pooler reads.
+        """
+        padding_mask = inputs["padding_mask"]
+        hidden = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
+        *layers, last = self.transformer_layers
+        for layer in layers:
+            hidden = layer(hidden, padding_mask, training=training)
+        return unit_length(self._pool(last(hidden, padding_mask, num_queries=1, training=training)))
+
+    def _pool(self, hidden: Any) -> Any:
+        """tanh(W h_0 + b) of the first position."""
+        return self.pooler(ops.cast(hidden[:, 0], "float32"))
+
+    def _build_weights(self) -> None:
+        """Creates all weights now, under their layers' names, without a call."""
+        width = self.config.hidden_dim
+        with keras.name_scope(self.name):
+            self.embeddings.build((None, None))
+            for layer in self.transformer_layers:
+                layer.build((None, None, width))
+            self.pooler.build((None, width))
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments that describe the model."""
+        return {**super().get_config(), **dataclasses.asdict(self.config), "seed": self.seed}
+
+
+def unit_length(vectors: Any) -> Any:
+    """vectors / |vectors| over the last axis, in float32; a zero vector stays zero."""
+    vectors = ops.cast(vectors, "float32")
+    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(squares, 1e-24))
+
+
+def count_parameters(config: EncoderConfig) -> dict[str, int]:
+    """The closed formula for the number of weights, by part.
+
+    With V words, P positions, S segments, L layers, width H and feed-forward width F:
+
+        embeddings = (V + P + S) H + 2 H
+        layers     = L (4 (H^2 + H) + 2 H F + F + H + 4 H)
+        pooler     = H^2 + H
+
+    Returns:
+        `embeddings`, `layers`, `pooler` and `total`.
+    """
+    width, feed_forward = config.hidden_dim, config.intermediate_dim
+    rows = config.vocabulary_size + config.max_positions + config.num_segments
+    layer = 4 * (width * width + width) + 2 * width * feed_forward + feed_forward + width + 4 * width
+    parts = {
+        "embeddings": rows * width + 2 * width,
+        "layers": config.num_layers * layer,
+        "pooler": width * width + width,
+    }
+    return {**parts, "total": sum(parts.values())}
