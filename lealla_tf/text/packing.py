@@ -35,19 +35,22 @@ def pack(segments: Sequence[tf.RaggedTensor], vocabulary: Vocabulary, length: in
     """
     if len(segments) not in (1, 2):
         raise ValueError(f"`segments` must be one or two ragged tensors. Received: {len(segments)} of them.")
-    length = _check_length(length, len(segments))
     if len(segments) == 1:
         rows = add_special_tokens(segments[0], vocabulary, length)
-        token_ids = rows.to_tensor(vocabulary.pad_id, shape=[None, length])
-        padding_mask = tf.sequence_mask(rows.row_lengths(), length, tf.int32)
-        return _inputs(token_ids, padding_mask, tf.zeros_like(token_ids))
-    first, second = _share(_flatten(segments[0]), _flatten(segments[1]), length - 3)
-    start, end = _column(first, vocabulary.start_id), _column(first, vocabulary.end_id)
-    rows = tf.concat([start, first, end, second, end], axis=1)
-    token_ids = rows.to_tensor(vocabulary.pad_id, shape=[None, length])
-    padding_mask = tf.sequence_mask(rows.row_lengths(), length, tf.int32)
-    segment_ids = padding_mask - tf.sequence_mask(first.row_lengths() + 2, length, tf.int32)
-    return _inputs(token_ids, padding_mask, segment_ids)
+        segment_ids = tf.zeros([rows.nrows(), length], tf.int32)
+    else:
+        room = _check_length(length, 2) - 3
+        first, second = _share(_flatten(segments[0]), _flatten(segments[1]), room)
+        start, end = _column(first, vocabulary.start_id), _column(first, vocabulary.end_id)
+        rows = tf.concat([start, first, end, second, end], axis=1)
+        before = tf.sequence_mask(first.row_lengths() + 2, length, tf.int32)
+        segment_ids = tf.sequence_mask(rows.row_lengths(), length, tf.int32) - before
+    shape = tf.stack([-1, length]) if tf.is_tensor(length) else [None, length]
+    return {
+        "token_ids": rows.to_tensor(vocabulary.pad_id, shape=shape),
+        "padding_mask": tf.sequence_mask(rows.row_lengths(), length, tf.int32),
+        "segment_ids": segment_ids,
+    }
 
 
 def add_special_tokens(pieces: tf.RaggedTensor, vocabulary: Vocabulary, length: int | tf.Tensor) -> tf.RaggedTensor:
@@ -105,7 +108,3 @@ def _cut(pieces: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
     """The first `lengths` `(batch,)` pieces of every row."""
     places = tf.ragged.range(pieces.row_starts(), pieces.row_starts() + lengths)
     return places.with_values(tf.gather(pieces.values, places.values))
-
-
-def _inputs(token_ids: tf.Tensor, padding_mask: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {"token_ids": token_ids, "padding_mask": padding_mask, "segment_ids": segment_ids}
