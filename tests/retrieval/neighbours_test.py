@@ -1,0 +1,185 @@
+"""Nearest neighbours against a brute-force float64 reference, and by hand."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from lealla_tf.retrieval import nearest, precision_at_1
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def random_unit(rng, rows, dim):
+    return unit(rng.normal(size=(rows, dim)))
+
+
+def brute_force(queries, pool):
+    """All products one by one in float64, and the first of the largest."""
+    result = []
+    for query in np.asarray(queries, np.float64):
+        products = [float(np.sum(query * row)) for row in np.asarray(pool, np.float64)]
+        result.append(products.index(max(products)))
+    return np.array(result)
+
+
+# Products of source with target by hand; the rows are Pythagorean, so of unit length:
+#            (1, 0)   (0.6, 0.8)   (0, 1)
+# (1, 0)       1         0.6         0
+# (0.8, 0.6)   0.8       0.96        0.6
+# (0.96, 0.28) 0.96      0.8         0.28
+SOURCE = np.array([[1, 0], [0.8, 0.6], [0.96, 0.28]])
+TARGET = np.array([[1, 0], [0.6, 0.8], [0, 1]])
+
+
+def test_three_sentences_by_hand():
+    np.testing.assert_array_equal(nearest(SOURCE, TARGET), [0, 1, 0])
+    np.testing.assert_array_equal(nearest(TARGET, SOURCE), [0, 1, 1])
+
+
+@pytest.mark.parametrize(("queries", "pool", "dim"), [(1, 1, 1), (7, 50, 3), (140, 65, 64), (33, 200, 16)])
+@pytest.mark.parametrize("block", [1, 64, 4096])
+def test_agrees_with_brute_force(queries, pool, dim, block):
+    rng = np.random.default_rng(queries * pool + dim)
+    a, b = random_unit(rng, queries, dim), random_unit(rng, pool, dim)
+    result = nearest(a, b, block=block)
+    np.testing.assert_array_equal(result, brute_force(a, b))
+    assert result.dtype == np.int64
+
+
+def test_hubs_are_found_from_everywhere():
+    """A row that all queries point at wins for all of them, wherever its block is."""
+    rng = np.random.default_rng(1)
+    hub = unit(np.ones((1, 12)))
+    queries = unit(hub + 0.1 * rng.normal(size=(30, 12)))
+    for place in (0, 64, 150):
+        pool = np.insert(random_unit(rng, 150, 12), place, hub, axis=0)
+        expected = brute_force(queries, pool)
+        np.testing.assert_array_equal(nearest(queries, pool, block=64), expected)
+        assert np.mean(expected == place) > 0.9
+
+
+@pytest.mark.parametrize("dim", [16, 100, 128, 192, 768])
+@pytest.mark.parametrize("block", [7, 64, 128, 1000])
+def test_equal_rows_give_the_lowest_index(dim, block):
+    """Copies in one block, in several, and in a last block that is not full."""
+    rng = np.random.default_rng(dim)
+    distinct = random_unit(rng, 5, dim)
+    pool = np.tile(distinct, (41, 1))
+    queries = random_unit(rng, 23, dim)
+    np.testing.assert_array_equal(nearest(queries, pool, block=block), brute_force(queries, distinct))
+
+
+def test_float32_differs_from_float64_at_near_ties_only():
+    rng = np.random.default_rng(2)
+    base = random_unit(rng, 300, 48)
+    pool = np.concatenate([base, unit(base + 1e-6 * rng.normal(size=base.shape))])
+    queries = unit(base + 0.05 * rng.normal(size=base.shape))
+    result = nearest(queries, pool)
+    exact = queries.astype(np.float64) @ pool.astype(np.float64).T
+    expected = exact.argmax(axis=1)
+    rows = np.arange(len(queries))
+    # Rounding of a sum of 48 products of at most 1/48 on average: well below 1e-6.
+    np.testing.assert_allclose(exact[rows, result], exact[rows, expected], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(result % len(base), expected % len(base))
+    np.testing.assert_array_equal(nearest(queries.astype(np.float64), pool), expected)
+
+
+def test_half_precision_and_integers_are_multiplied_as_floats():
+    """In float16 the products 2049 and 2050 would be equal, in int8 they would overflow."""
+    pool = np.array([[2049, 0], [2050, 0]])
+    assert nearest(np.array([[1, 0]], np.float16), pool.astype(np.float32))[0] == 1
+    assert nearest(np.array([[100, 0]], np.int8), np.array([[1, 0], [100, 0]], np.int8))[0] == 1
+
+
+def test_memory_stays_bounded():
+    """All 6000 x 6000 products would be 144 MB; of 500 x 500 there is 1 MB."""
+    rng = np.random.default_rng(3)
+    vectors = random_unit(rng, 6000, 8)
+    tracemalloc.start()
+    nearest(vectors, vectors, block=500)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6
+
+
+def test_precision_by_hand():
+    """Rows of the table: 0 and 1 find their own; columns: 0 and 1 do."""
+    assert precision_at_1(SOURCE, TARGET) == pytest.approx((2 / 3, 2 / 3))
+    assert precision_at_1(TARGET, TARGET) == (1, 1)
+
+
+def test_the_directions_are_not_confused():
+    """Rows 0 and 2 of the table are both nearest to column 0, but columns 0 and 2 part: 1 > 0.96, 0.28 > 0."""
+    source, target = SOURCE[[0, 2]], TARGET[[0, 2]]
+    assert precision_at_1(source, target) == (0.5, 1)
+    assert precision_at_1(target, source) == (1, 0.5)
+
+
+def test_an_equal_row_at_another_index_is_an_error():
+    assert precision_at_1(TARGET[[0, 0, 1]], TARGET[[0, 0, 1]]) == pytest.approx((2 / 3, 2 / 3))
+
+
+def test_precision_agrees_with_brute_force():
+    rng = np.random.default_rng(4)
+    source = random_unit(rng, 90, 6)
+    target = unit(source + 0.4 * rng.normal(size=source.shape))
+    forward = np.mean(brute_force(source, target) == np.arange(90))
+    backward = np.mean(brute_force(target, source) == np.arange(90))
+    assert 0.1 < forward < 0.9
+    assert forward != backward
+    assert precision_at_1(source, target) == (forward, backward)
+
+
+def test_precision_does_not_depend_on_the_order_of_the_pairs():
+    rng = np.random.default_rng(5)
+    source = random_unit(rng, 200, 10)
+    target = unit(source + 0.4 * rng.normal(size=source.shape))
+    order = rng.permutation(200)
+    assert precision_at_1(source[order], target[order]) == precision_at_1(source, target)
+
+
+GOOD = np.eye(3, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("queries", "pool", "message"),
+    [
+        (GOOD[0], GOOD, r"`queries` must be 2-D, of shape \(rows, dim\). Received: shape \(3,\)."),
+        (GOOD, GOOD[None], r"`pool` must be 2-D.*shape \(1, 3, 3\)."),
+        (GOOD[:0], GOOD, r"`queries` must not be empty. Received: shape \(0, 3\)."),
+        (GOOD, GOOD[:, :0], r"`pool` must not be empty. Received: shape \(3, 0\)."),
+        (GOOD, GOOD[:, :2], r"`queries` and `pool` must have rows of the same width.*\(3, 3\) and \(3, 2\)."),
+        (GOOD.astype(str), GOOD, r"`queries` must hold real numbers. Received: type <U32."),
+        (GOOD, GOOD.astype(complex), r"`pool` must hold real numbers. Received: type complex128."),
+        (GOOD, np.zeros((3, 3), "datetime64[s]"), r"`pool` must hold real numbers. Received: type datetime64"),
+        (np.diag([1, np.nan, 1]), GOOD, r"`queries` must hold finite numbers. Received: NaN or infinity in row 1."),
+        (GOOD, np.diag([1, 1, -np.inf]), r"`pool` must hold finite numbers. Received: NaN or infinity in row 2."),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(queries, pool, message):
+    with pytest.raises(ValueError, match=message):
+        nearest(queries, pool)
+
+
+def test_a_value_that_is_not_finite_is_named_by_its_row_in_a_later_block():
+    pool = np.ones((200, 3))
+    pool[170, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity in row 170"):
+        nearest(GOOD, pool, block=64)
+
+
+def test_block_must_be_positive():
+    with pytest.raises(ValueError, match=r"`block` must be at least 1. Received: block=0."):
+        nearest(GOOD, GOOD, block=0)
+
+
+def test_precision_needs_aligned_rows():
+    with pytest.raises(ValueError, match=r"aligned row by row. Received: 3 rows of `source` and 2 of `target`."):
+        precision_at_1(GOOD, GOOD[:2])
+    with pytest.raises(ValueError, match="`source` and `target` must have rows of the same width"):
+        precision_at_1(GOOD, GOOD[:, :2])
+    with pytest.raises(ValueError, match="`target` must hold finite numbers"):
+        precision_at_1(GOOD, np.full((3, 3), np.nan))
