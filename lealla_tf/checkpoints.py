@@ -1,0 +1,236 @@
+"""Checkpoints: a directory each, complete in itself, and a run that holds some of them.
+
+A checkpoint holds `config.json` (the resolved configuration), `vocabulary.txt`,
+`encoder.npz` (the weights by name), `training.npz` (what it takes to go on with the run)
+and `manifest.json`, which is written last.  A run directory names its `last` and its `best`
+checkpoint in `run.json`.
+"""
+
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lealla_tf.config import Config, from_dict, to_json
+from lealla_tf.errors import DataError
+from lealla_tf.files import MANIFEST, atomic_directory, read_json, sha256, write_json
+from lealla_tf.models.encoder import Encoder
+from lealla_tf.text.vocabulary import Vocabulary
+
+CHECKPOINT_KIND = "lealla-checkpoint"
+RUN_KIND = "lealla-run"
+RUN_FILE = "run.json"
+
+Weights = Mapping[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk; `load_checkpoint` makes it.
+
+    `manifest` holds `step`, `language_pairs` (those of the training corpus), `metrics` of
+    the last validation, and the checksums of the files.
+    """
+
+    directory: Path
+    config: Config
+    vocabulary: Vocabulary
+    manifest: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """A checksum of the weights and the vocabulary: of all that decides an embedding."""
+        files = self.manifest["files"]
+        return f"{files['encoder.npz'][:16]}{files['vocabulary.txt'][:16]}"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the training corpus, in two- or three-letter codes."""
+        return tuple(self.manifest["languages"])
+
+    def load_encoder(self, **kwargs: Any) -> Encoder:
+        """The encoder with its weights; `kwargs` are further arguments of `Encoder`."""
+        encoder = Encoder.from_encoder_config(self.config.encoder, **kwargs)
+        self.assign_to(encoder)
+        return encoder
+
+    def assign_to(self, encoder: Encoder) -> None:
+        """Gives `encoder` the checkpoint's weights; `DataError` if it has another shape."""
+        path = self.directory / "encoder.npz"
+        assign_weights(encoder, read_arrays(path), str(path))
+
+    def read_training_state(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What `save_checkpoint` was given as the state of the run."""
+        return read_arrays(self.directory / "training.npz")
+
+
+def save_checkpoint(
+    directory: Path,
+    encoder: Encoder,
+    config: Config,
+    vocabulary: Vocabulary,
+    facts: Mapping[str, Any],
+    training_state: Weights,
+) -> None:
+    """Writes a checkpoint, atomically; what stands at `directory` stays until it is complete.
+
+    Args:
+        directory: Where to.
+        encoder: Its weights are written.
+        config: The resolved configuration of the run.
+        vocabulary: Of the encoder's ids.
+        facts: Entries of the manifest: `step`, `languages`, `metrics`.
+        training_state: Arrays by name.
+    """
+    with atomic_directory(directory) as temporary:
+        (temporary / "config.json").write_text(to_json(config), encoding="utf-8")
+        vocabulary.save(temporary / "vocabulary.txt")
+        np.savez(temporary / "encoder.npz", **encoder_weights(encoder))
+        np.savez(temporary / "training.npz", **training_state)
+        files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
+        parameters = encoder.count_params()
+        write_json(
+            temporary / MANIFEST, {"kind": CHECKPOINT_KIND, **facts, "num_parameters": parameters, "files": files}
+        )
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """The checkpoint at `path`, or the best one of the run at `path`.
+
+    Raises:
+        DataError: if there is none, or if it was changed since it was written.
+    """
+    directory = Path(path)
+    if (directory / RUN_FILE).is_file():
+        run = read_json(directory / RUN_FILE)
+        name = run.get("best") or run.get("last")
+        if not name:
+            raise DataError(f"{directory}: the run has no checkpoint yet; let it train for longer.")
+        directory = directory / name
+    manifest = read_json(directory / MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("kind") != CHECKPOINT_KIND:
+        raise DataError(f"{directory}: is not a checkpoint; name a directory that `lealla train` wrote.")
+    for name in ("config.json", "vocabulary.txt"):
+        _verify(directory / name, manifest["files"][name])
+    config = from_dict(Config, read_json(directory / "config.json"))
+    return Checkpoint(directory, config, Vocabulary.from_file(directory / "vocabulary.txt"), manifest)
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether `path` is a run or a checkpoint, judged by the files it holds."""
+    directory = Path(path)
+    if (directory / RUN_FILE).is_file():
+        return True
+    manifest = directory / MANIFEST
+    return manifest.is_file() and (directory / "encoder.npz").is_file()
+
+
+def encoder_weights(encoder: Encoder) -> dict[str, np.ndarray[Any, Any]]:
+    """The trainable weights by name, such as `layer_0/attention/query/kernel`."""
+    prefix = f"{encoder.name}/"
+    return {variable.path.removeprefix(prefix): variable.numpy() for variable in encoder.trainable_variables}
+
+
+def assign_weights(encoder: Encoder, weights: Weights, origin: str) -> None:
+    """Gives the encoder the weights that `encoder_weights` named.
+
+    Raises:
+        DataError: if a name is missing or unknown, or a shape is another; names `origin`.
+    """
+    prefix = f"{encoder.name}/"
+    variables = {variable.path.removeprefix(prefix): variable for variable in encoder.trainable_variables}
+    if differing := sorted(variables.keys() ^ weights.keys()):
+        raise DataError(
+            f"{origin}: does not hold the weights of this encoder ({len(differing)} names differ, among them "
+            f"{differing[0]}); use the configuration that it was trained with."
+        )
+    for name, variable in variables.items():
+        if tuple(weights[name].shape) != tuple(variable.shape):
+            raise DataError(
+                f"{origin}: {name} has the shape {weights[name].shape}, and the encoder needs "
+                f"{tuple(variable.shape)}; use the configuration that it was trained with."
+            )
+        variable.assign(weights[name])
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of an .npz file, all of them checked.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise DataError(f"{path}: is damaged ({error}); use another checkpoint.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); use another checkpoint.") from error
+
+
+class RunDirectory:
+    """The directory of a training run: its checkpoints, and which of them count.
+
+    Only the last checkpoint and the best one are kept.
+
+    Args:
+        path: The directory; it need not exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        exists = (self.path / RUN_FILE).is_file()
+        self._state: dict[str, Any] = read_json(self.path / RUN_FILE) if exists else {"kind": RUN_KIND}
+
+    @property
+    def last(self) -> Path | None:
+        """The checkpoint to go on from."""
+        return self.path / self._state["last"] if "last" in self._state else None
+
+    @property
+    def best(self) -> Path | None:
+        """The checkpoint with the highest score; the last one where nothing was scored."""
+        return self.path / self._state["best"] if "best" in self._state else self.last
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the checkpoint of a step belongs."""
+        return self.path / "checkpoints" / f"step_{step:08d}"
+
+    def record(self, checkpoint: Path, score: float | None) -> None:
+        """Makes a written checkpoint the last one, and the best if its score is; removes others."""
+        name = str(checkpoint.relative_to(self.path))
+        self._state["last"] = name
+        if score is not None and score > self._state.get("best_score", float("-inf")):
+            self._state.update(best=name, best_score=score)
+        write_json(self.path / RUN_FILE, self._state)
+        self.remove_others()
+
+    def remove_others(self) -> None:
+        """Removes checkpoints that are neither last nor best, and what a killed run left half-written."""
+        for directory in (self.path / "checkpoints").glob("*"):
+            if directory not in (self.last, self.best):
+                shutil.rmtree(directory)
+        for leftover in (self.path / "checkpoints").glob(".step_*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What `create` was given."""
+        return self._state.get("facts", {})
+
+    def create(self, facts: Mapping[str, Any]) -> None:
+        """Writes `run.json` of a new run, with what it is made of."""
+        self._state["facts"] = dict(facts)
+        write_json(self.path / RUN_FILE, self._state)
+
+
+def _verify(path: Path, expected: str) -> None:
+    """Raises `DataError` unless the file's checksum is the expected one."""
+    if not path.is_file():
+        raise DataError(f"{path}: is missing; use another checkpoint.")
+    if sha256(path) != expected:
+        raise DataError(f"{path}: was changed since the checkpoint was written; use another checkpoint.")

@@ -1,0 +1,1 @@
+"""The `lealla` command: a module for each subcommand."""

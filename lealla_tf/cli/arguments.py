@@ -1,0 +1,52 @@
+"""Arguments and small tasks that several subcommands share."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from lealla_tf.config import Config, from_dict
+from lealla_tf.errors import DataError
+from lealla_tf.files import read_json
+from lealla_tf.presets import PRESETS, preset
+
+
+def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
+    """`--corpus`, which every reader of parallel text takes."""
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="parallel text; may be repeated: de=FILE.tsv.gz (`de` means en-de), de=FILE.tmx, "
+        "'en-de=NAME.{en,de}', de=tfds:NAME, a directory of `lealla prepare`, or a JSON list",
+    )
+    parser.add_argument(
+        "--on-error", choices=("skip", "stop"), default="skip", help="what to do at a malformed line (default: skip)"
+    )
+
+
+def add_teacher_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--teacher` and the preprocessor that some teachers need."""
+    parser.add_argument(
+        "--teacher", default="", metavar="MODEL", help="the model to distil from: a checkpoint, directory or Hub handle"
+    )
+    parser.add_argument(
+        "--teacher-preprocessor",
+        default="",
+        metavar="MODEL",
+        help="the preprocessor of a teacher that takes ids (LaBSE's format)",
+    )
+
+
+def read_config(name: str) -> Config:
+    """The preset called `name`, or the configuration in the JSON file of that name."""
+    if name in PRESETS or not (name.endswith(".json") or "/" in name):
+        return preset(name)
+    if not Path(name).is_file():
+        raise DataError(f"{name}: there is no such configuration file; name one, or a preset ({', '.join(PRESETS)}).")
+    return from_dict(Config, read_json(name))
+
+
+def log(line: str) -> None:
+    """A line of progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)

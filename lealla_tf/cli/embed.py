@@ -1,0 +1,89 @@
+"""`lealla embed`: the vectors of the lines of a file."""
+
+import argparse
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lealla_tf.cli.arguments import log
+from lealla_tf.errors import DataError, UsageError
+
+HELP = "embed the lines of a file, or of standard input"
+
+# Lines in memory at a time.
+_CHUNK = 65_536
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `lealla embed`."""
+    parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported directory or a Hub handle")
+    parser.add_argument("--preprocessor", default="", metavar="MODEL", help="that of a model which takes ids")
+    parser.add_argument("--input", default="-", metavar="FILE", help="one sentence a line, UTF-8 (default: standard input)")
+    parser.add_argument(
+        "--output",
+        default="-",
+        metavar="FILE",
+        help="NAME.npy: float32 (lines, dim); NAME.tsv or standard output (the default): a line of numbers a sentence",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Embeds the input, chunk by chunk."""
+    from lealla_tf.inference.loading import load_sentence_encoder
+    from lealla_tf.inference.writing import open_writer
+
+    suffix = Path(arguments.output).suffix
+    if arguments.output != "-" and suffix not in (".npy", ".tsv"):
+        raise UsageError(f"--output must end in .npy or .tsv. Received: {arguments.output}.")
+    chunks = _chunks(_read_lines(arguments.input))
+    first = next(chunks)
+    encoder = load_sentence_encoder(arguments.model, arguments.preprocessor)
+    clock = _Clock()
+    with open_writer(arguments.output, encoder.dim) as write:
+        for chunk in itertools.chain([first], chunks):
+            write(encoder.embed(chunk, progress=clock.show))
+            clock.add(len(chunk))
+    clock.finish()
+
+
+class _Clock:
+    """Shows the number of sentences and the rate every few seconds."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._started = self._shown = time.monotonic()
+
+    def show(self, of_chunk: int) -> None:
+        """`of_chunk` sentences of the chunk at work are done."""
+        now = time.monotonic()
+        if now - self._shown > 5:
+            self._shown = now
+            done = self._done + of_chunk
+            log(f"{done:,} sentences, {done / (now - self._started):,.0f} sentences/s")
+
+    def add(self, chunk: int) -> None:
+        """A chunk is done."""
+        self._done += chunk
+
+    def finish(self) -> None:
+        """All is done."""
+        seconds = time.monotonic() - self._started
+        log(f"{self._done:,} sentences in {seconds:.1f} s, {self._done / seconds:,.0f} sentences/s")
+
+
+def _read_lines(name: str) -> Iterator[str]:
+    """The lines of a UTF-8 file, plain or gzipped, or of standard input."""
+    from lealla_tf.corpus.lines import read_line_blocks
+
+    for block in read_line_blocks("/dev/stdin" if name == "-" else name):
+        for index, reason in sorted(block.malformed.items()):
+            raise DataError(f"{name}:{block.first + index}: cannot be embedded ({reason}); mend or remove the line.")
+        # The end of the file closes its last line and does not begin another.
+        yield from (line.removesuffix("\r") for line in block.lines)
+
+
+def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
+    """Lists of as many lines as are held in memory at a time."""
+    while chunk := list(itertools.islice(lines, _CHUNK)):
+        yield chunk

@@ -1,0 +1,70 @@
+"""The `lealla` command: subcommands, and errors that end in one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from absl import app
+from absl.flags import argparse_flags
+
+from lealla_tf import __version__
+from lealla_tf.cli import embed, evaluate, export, prepare, train, vocabulary
+from lealla_tf.errors import UserError
+
+# In the order in which they are used.
+COMMANDS = {
+    "vocabulary": vocabulary,
+    "prepare": prepare,
+    "train": train,
+    "evaluate": evaluate,
+    "export": export,
+    "embed": embed,
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse_flags.ArgumentParser(
+        prog="lealla", description="Small multilingual sentence encoders: train, distil, evaluate, export, use."
+    )
+    parser.add_argument("--version", action="version", version=f"lealla {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one subcommand and exits: 0 for success, 1 for bad data, 2 for bad usage."""
+    # Read by TensorFlow when it is imported, which the subcommands do.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    parser = make_parser()
+    app.run(_run, argv=list(argv or sys.argv), flags_parser=lambda arguments: parser.parse_args(arguments[1:]))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Runs the chosen subcommand; the user's mistakes become one line on standard error."""
+    try:
+        return arguments.run(arguments) or 0
+    except UserError as error:
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone; what it wanted it has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _complain(f"{place}{error.strerror or error}.")
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted.")
+        return 130
+
+
+def _complain(message: str) -> None:
+    """One line on standard error."""
+    print(f"lealla: {' '.join(message.split())}", file=sys.stderr)

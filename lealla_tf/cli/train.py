@@ -1,0 +1,131 @@
+"""`lealla train`: an encoder from parallel text, with or without a teacher."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, log, read_config
+from lealla_tf.config import Config, with_settings
+from lealla_tf.errors import UsageError
+from lealla_tf.presets import PRESETS
+
+if TYPE_CHECKING:
+    from lealla_tf.corpus.opening import Corpus
+    from lealla_tf.inference.sentence_encoder import SentenceEncoder
+    from lealla_tf.text.vocabulary import Vocabulary
+
+HELP = "train an encoder on parallel text, with or without a teacher"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `lealla train`."""
+    parser.add_argument(
+        "--config",
+        default="",
+        metavar="PRESET|FILE",
+        help=f"a preset ({', '.join(PRESETS)}) or a JSON file; default: lealla_small, or that of --init-from",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="a setting, such as encoder.num_layers=12"
+    )
+    add_corpus_argument(parser)
+    parser.add_argument("--vocabulary", default="", metavar="FILE", help="the vocabulary; default: that of --init-from")
+    add_teacher_arguments(parser)
+    parser.add_argument(
+        "--init-from", default="", metavar="MODEL", help="the checkpoint whose weights the encoder starts from"
+    )
+    parser.add_argument(
+        "--strategy", choices=("one_device", "mirrored", "tpu"), help="where to compute (default: one_device)"
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="the run's directory; the same command on the same directory goes on where it was stopped",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains, or goes on with the run in the output directory."""
+    from lealla_tf.corpus.filtering import report_table
+    from lealla_tf.corpus.opening import open_corpus
+    from lealla_tf.inference.sentence_encoder import embed_with
+    from lealla_tf.training.run import train
+
+    config, vocabulary = _configure(arguments)
+    wants_teacher = config.loss.needs_teacher
+    corpus = open_corpus(config.corpus, config.validation.pairs, wants_teacher, progress=log)
+    if corpus.reports:
+        log(report_table(corpus.reports))
+    log(f"{corpus.num_pairs:,} pairs to train on, {len(corpus.sources)} language pairs")
+    if wants_teacher and corpus.teacher is None and not config.teacher.model:
+        log("No teacher is given: training with the additive-margin loss alone (loss.feature = loss.logit = 0).")
+        config = replace(config, loss=replace(config.loss, feature=0.0, logit=0.0))
+    outcome = train(
+        config,
+        vocabulary,
+        corpus,
+        arguments.output,
+        lambda encoder, tokenizer: embed_with(encoder, tokenizer, config.batch.length).embed,
+        _teacher_maker(config, corpus),
+    )
+    if outcome.interrupted:
+        log(f"Stopped after step {outcome.step:,}. The same command goes on from there.")
+        return 130
+    print(outcome.best)
+    return 0
+
+
+def _configure(arguments: argparse.Namespace) -> tuple[Config, "Vocabulary"]:
+    """The resolved configuration and the vocabulary, from the command line."""
+    from lealla_tf.checkpoints import load_checkpoint
+    from lealla_tf.text.vocabulary import Vocabulary
+
+    initial = load_checkpoint(arguments.init_from) if arguments.init_from else None
+    if initial is not None and not arguments.config:
+        config = replace(Config(), encoder=initial.config.encoder, text=initial.config.text)
+    else:
+        config = read_config(arguments.config or "lealla_small")
+    if arguments.vocabulary:
+        vocabulary = Vocabulary.from_file(arguments.vocabulary)
+    elif initial is not None:
+        vocabulary = initial.vocabulary
+    else:
+        raise UsageError("A vocabulary is needed: learn one with `lealla vocabulary` and name it with --vocabulary.")
+    settings = [f"encoder.vocabulary_size={len(vocabulary)}"]
+    if arguments.strategy:
+        settings.append(f"training.strategy={arguments.strategy}")
+    config = with_settings(config, [*settings, *arguments.set])
+    given = {
+        "files": tuple(arguments.corpus) or config.corpus.files,
+        "on_error": arguments.on_error,
+    }
+    teacher = {
+        "model": arguments.teacher or config.teacher.model,
+        "preprocessor": arguments.teacher_preprocessor or config.teacher.preprocessor,
+    }
+    return replace(
+        config,
+        corpus=replace(config.corpus, **given),
+        teacher=replace(config.teacher, **teacher),
+        training=replace(config.training, init_from=arguments.init_from or config.training.init_from),
+    ), vocabulary
+
+
+def _teacher_maker(config: Config, corpus: "Corpus") -> "Callable[[], SentenceEncoder] | None":
+    """What loads the teacher that embeds on the fly; `None` where none is to."""
+    from lealla_tf.inference.loading import load_sentence_encoder
+
+    name = config.teacher.model
+    if not name or not config.loss.needs_teacher:
+        return None
+    if corpus.teacher is None:
+        return lambda: load_sentence_encoder(name, config.teacher.preprocessor)
+    found = load_sentence_encoder(name, config.teacher.preprocessor).fingerprint
+    if found != corpus.teacher["fingerprint"]:
+        raise UsageError(
+            f"The corpus holds the targets of another teacher ({corpus.teacher['model']}) than {name}; "
+            "prepare it with this one, or leave out --teacher."
+        )
+    return None

@@ -1,0 +1,1 @@
+"""From strings to vectors: checkpoints, exported directories and Hub handles alike."""

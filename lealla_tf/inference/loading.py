@@ -1,0 +1,124 @@
+"""Models by name: a checkpoint, an exported directory, or a Hub handle."""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_hub as hub
+import tensorflow_text  # noqa: F401  registers the operators that loaded models contain
+
+from lealla_tf.checkpoints import is_checkpoint, load_checkpoint
+from lealla_tf.errors import DataError
+from lealla_tf.files import MANIFEST, read_json
+from lealla_tf.inference.sentence_encoder import SentenceEncoder, embed_with
+from lealla_tf.text.tokenizer import Tokenizer
+
+_SAVED_MODEL = "saved_model.pb"
+
+# The name that `lealla export` gives to the model that takes strings.
+_SENTENCE_ENCODER = "sentence_encoder"
+
+
+def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder:
+    """The encoder at `model`.
+
+    Args:
+        model: A run or a checkpoint of `lealla train`; a directory of `lealla export`; a
+            SavedModel that takes strings; or, with `preprocessor`, one of LaBSE's format that
+            takes ids. Directories, or handles that TensorFlow Hub resolves.
+        preprocessor: The SavedModel that turns strings into the inputs of `model`.
+
+    Raises:
+        DataError: if there is no such model, it cannot be fetched, or does not do what it
+            has to; says which.
+    """
+    if not preprocessor and is_checkpoint(model):
+        return _load_checkpoint(model)
+    directory = _resolve(model)
+    if not preprocessor and (directory / _SENTENCE_ENCODER / _SAVED_MODEL).is_file():
+        directory = directory / _SENTENCE_ENCODER
+    loaded, fingerprint = _load(directory, model)
+    inputs: Callable[[Any], Any] = tf.convert_to_tensor
+    if preprocessor:
+        preprocess, prefix = _load(_resolve(preprocessor), preprocessor)
+        inputs, fingerprint = preprocess, prefix + fingerprint
+    embed_inputs = functools.partial(_default_output, loaded)
+    variables = getattr(loaded, "variables", ())
+    return SentenceEncoder(
+        inputs,
+        embed_inputs,
+        dim=_width(inputs, embed_inputs, model, bool(preprocessor)),
+        fingerprint=fingerprint,
+        num_parameters=sum(int(np.prod(variable.shape)) for variable in variables if variable.dtype.is_floating),
+        trained_languages=_exported_languages(directory),
+    )
+
+
+def _load_checkpoint(path: str) -> SentenceEncoder:
+    """The encoder of a checkpoint, which was trained at the configured length."""
+    checkpoint = load_checkpoint(path)
+    tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.config.text.mode)
+    encoder = embed_with(checkpoint.load_encoder(), tokenizer, checkpoint.config.batch.length)
+    encoder.fingerprint = checkpoint.fingerprint
+    encoder.trained_languages = checkpoint.languages
+    return encoder
+
+
+def _resolve(handle: str) -> Path:
+    """The local directory of a path or a handle, fetched if need be."""
+    if Path(handle).exists():
+        return Path(handle)
+    if "://" not in handle:
+        raise DataError(f"{handle}: does not exist; name a checkpoint, an exported directory or a Hub handle (https://...).")
+    try:
+        return Path(hub.resolve(handle))
+    except (URLError, OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{handle}: cannot be fetched ({reason}); connect, or name a local directory.") from error
+
+
+def _load(directory: Path, name: str) -> tuple[Any, str]:
+    """A SavedModel and its fingerprint."""
+    if not (directory / _SAVED_MODEL).is_file():
+        raise DataError(f"{name}: holds no model ({_SAVED_MODEL} or a checkpoint); name another directory.")
+    try:
+        loaded = hub.load(str(directory))
+        fingerprint = tf.saved_model.experimental.read_fingerprint(str(directory)).singleprint()
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise DataError(f"{name}: cannot be loaded as a SavedModel ({str(error).splitlines()[0]}).") from error
+    if not callable(loaded):
+        raise DataError(f"{name}: is a SavedModel that cannot be called; name one of TensorFlow Hub's format.")
+    return loaded, fingerprint
+
+
+def _default_output(model: Any, inputs: Any) -> Any:
+    """The embedding among a model's outputs: the only one, or the one called `default`."""
+    outputs = model(inputs)
+    return outputs["default"] if isinstance(outputs, Mapping) else outputs
+
+
+def _width(inputs: Callable[[Any], Any], embed_inputs: Callable[[Any], Any], name: str, has_preprocessor: bool) -> int:
+    """The width of the embeddings, found by embedding a word."""
+    try:
+        output = embed_inputs(inputs(tf.constant(["word"])))
+    except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+        remedy = (
+            "check that the preprocessor belongs to it"
+            if has_preprocessor
+            else "an encoder that takes ids needs its --preprocessor"
+        )
+        raise DataError(f"{name}: does not embed strings ({str(error).strip().splitlines()[0]}); {remedy}.") from error
+    return int(output.shape[-1])
+
+
+def _exported_languages(directory: Path) -> tuple[str, ...]:
+    """The languages that the manifest of an exported directory names."""
+    for place in (directory, directory.parent):
+        if (place / MANIFEST).is_file():
+            manifest = read_json(place / MANIFEST)
+            return tuple(manifest.get("languages", ())) if isinstance(manifest, dict) else ()
+    return ()

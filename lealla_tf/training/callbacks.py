@@ -1,0 +1,168 @@
+"""What happens between the steps of a run: its log, its checkpoints, its end."""
+
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lealla_tf.errors import UserError
+
+Metrics = dict[str, float]
+
+
+class RunLog(keras.callbacks.Callback):
+    """Writes the means of the losses every `every` steps, and stops the run at a NaN.
+
+    Each entry goes to `metrics.jsonl` (a line of JSON), to TensorBoard's event files under
+    `tensorboard/`, and to standard error with the rate and the time left.  Entries of steps
+    after `first_step`, which a killed run left, are dropped.
+
+    Args:
+        directory: The run's directory.
+        every: The number of steps between entries.
+        first_step: The step that the run goes on from.
+        steps: The length of the whole run.
+        batch_size: Pairs per step, for the rate.
+
+    Raises:
+        UserError: when the loss is not finite; names the step.
+    """
+
+    def __init__(self, directory: Path, every: int, first_step: int, steps: int, batch_size: int) -> None:
+        super().__init__()
+        self._path = directory / "metrics.jsonl"
+        self._every = every
+        self._first_step = self._step = first_step
+        self._steps = steps
+        self._batch_size = batch_size
+        self._writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        _keep_until(self._path, first_step)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
+        self._marked = (time.monotonic(), self._step)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Checks the loss, and writes an entry if one is due."""
+        previous, self._step = self._step, self._first_step + batch + 1
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(values["loss"]):
+            steps = f"step {self._step}" if self._step == previous + 1 else f"steps {previous + 1} to {self._step}"
+            raise UserError(
+                f"The loss is {values['loss']} at {steps}; the run stopped, and its last checkpoint is kept. "
+                "Lower optimizer.learning_rate or optimizer.clip_norm, and start again in a new directory."
+            )
+        if self._step % self._every == 0 or self._step == self._steps:
+            self._write_entry(values)
+            self.model.reset_metrics()
+
+    def write_validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Writes the metrics of a validation."""
+        self._write(step, dict(metrics))
+        mean = metrics.get("validation/precision_at_1")
+        if mean is not None:
+            print(f"step {step:>7,}  validation precision@1 {100 * mean:.1f} %", file=sys.stderr, flush=True)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes TensorBoard's files."""
+        self._writer.close()
+
+    def _write_entry(self, values: Metrics) -> None:
+        """An entry of the losses."""
+        now = time.monotonic()
+        (then, marked_step), self._marked = self._marked, (now, self._step)
+        rate = (self._step - marked_step) / max(now - then, 1e-9)
+        rate_metrics = {"pairs_per_second": round(rate * self._batch_size, 1)}
+        learning_rate = float(self.model.optimizer.learning_rate)
+        self._write(self._step, {**values, "learning_rate": learning_rate, **rate_metrics})
+        left = (self._steps - self._step) / rate
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        print(
+            f"step {self._step:>7,}/{self._steps:,}  {terms}  {rate * self._batch_size:,.0f} pairs/s  "
+            f"{duration(left)} left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _write(self, step: int, metrics: Metrics) -> None:
+        """Appends a line of JSON, and the scalars to TensorBoard."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
+        with self._writer.as_default(step=step):
+            for name, value in metrics.items():
+                tf.summary.scalar(name, value)
+
+
+class Checkpointing(keras.callbacks.Callback):
+    """Saves every `every` steps, at the end, and when the run is told to stop.
+
+    A first Ctrl-C (or a TERM signal) lets the step finish, saves and stops; a second one
+    stops at once.
+
+    Args:
+        save: Validates and writes the checkpoint of a step.
+        every: The number of steps between checkpoints.
+        first_step: The step that the run goes on from.
+        steps: The length of the whole run.
+    """
+
+    def __init__(self, save: Callable[[int], None], every: int, first_step: int, steps: int) -> None:
+        super().__init__()
+        self._save = save
+        self._every = every
+        self._first_step = first_step
+        self._steps = steps
+        self._handlers: dict[int, Any] = {}
+        self.interrupted = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Takes over the signals."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._interrupt)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Saves if it is time to."""
+        step = self._first_step + batch + 1
+        if step % self._every == 0 or step == self._steps or self.interrupted:
+            self._save(step)
+        if self.interrupted:
+            self.model.stop_training = True
+
+    def restore_signals(self) -> None:
+        """Gives the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Marks the run to be stopped."""
+        self.interrupted = True
+        signal.signal(number, signal.SIG_DFL)
+        print("Stopping after this step; the checkpoint is saved. Once more stops at once.", file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `2 h 05 min`, `3 min 20 s` or `12 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _keep_until(path: Path, step: int) -> None:
+    """Drops the entries of later steps, and a line that was cut short."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n") and json.loads(line)["step"] <= step:
+            kept.append(line)
+    path.write_text("".join(kept), encoding="utf-8")

@@ -1,0 +1,164 @@
+"""The model that Keras `fit` trains: an encoder, its losses and its step under tf.distribute."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lealla_tf.config import LossConfig
+from lealla_tf.losses.combined import CombinedLoss, Pairs
+from lealla_tf.models.encoder import Encoder
+from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
+
+Batch = Mapping[str, Any]
+
+
+class DistillationModel(keras.Model):
+    """Trains `encoder` with additive-margin softmax and, given a teacher, distillation.
+
+    The loss is that of the *global* batch: every replica compares its own rows with the
+    embeddings of all replicas.  `compute_loss` returns the replica's part; the parts sum to
+    the loss, so that gradients summed by the optimizer are the gradients of the loss.
+
+    Args:
+        encoder: The student.
+        loss: Weights and constants of the losses.
+        pad_id: The id that marks padding in the batches.
+        teacher_dim: Width of the teacher's embeddings; needed for distillation.
+        teacher: Gives the teacher's embeddings `(rows, teacher_dim)` from the inputs that the
+            batch carries for it. `None` if the batch carries the embeddings themselves.
+        compile_encoder: Compile the encoder's forward and backward pass with XLA.
+
+    Call arguments:
+        batch: A dictionary of
+            `source_token_ids`, `target_token_ids`: int32 `(rows, length)`;
+            `source_fingerprint`, `target_fingerprint`: int64 `(rows,)`;
+            `source_teacher`, `target_teacher`: float `(rows, teacher_dim)`, unit length, or
+            whatever `teacher` takes.
+        training: Whether dropout is active.
+
+    Returns:
+        `Pairs` of embeddings, `(rows, dim)` each.
+
+    Raises:
+        ValueError: if a distillation loss has a weight and `teacher_dim` is not given.
+
+    Reference: LEALLA, section 3.3.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        loss: LossConfig,
+        pad_id: int,
+        teacher_dim: int | None = None,
+        teacher: Callable[[Any], Any] | None = None,
+        compile_encoder: bool = False,
+        name: str = "distillation_model",
+    ) -> None:
+        super().__init__(name=name)
+        if loss.needs_teacher and teacher_dim is None:
+            raise ValueError(
+                "Distillation needs `teacher_dim`, the width of the teacher's embeddings. "
+                f"Received: teacher_dim=None, feature={loss.feature}, logit={loss.logit}."
+            )
+        self.encoder = encoder
+        self.combined_loss = CombinedLoss(loss)
+        self.pad_id = pad_id
+        self.projection = keras.layers.Dense(teacher_dim, dtype="float32", name="projection") if loss.feature else None
+        if self.projection is not None:
+            self.projection.build((None, encoder.config.dim))
+        self._teacher = teacher
+        self._embed = tf.function(encoder.embed, jit_compile=True) if compile_encoder else encoder.embed
+        terms = [term for term in ("additive_margin", "feature", "logit") if getattr(loss, term)]
+        self._means = {term: keras.metrics.Mean(name=term) for term in ("loss", *terms)}
+        self.built = True
+
+    def call(self, batch: Batch, training: bool = False) -> Pairs:
+        """Embeddings of both sides, from one pass through the encoder."""
+        token_ids = tf.concat([batch["source_token_ids"], batch["target_token_ids"]], axis=0)
+        padding_mask = tf.cast(tf.not_equal(token_ids, self.pad_id), tf.int32)
+        embedding = self._embed({"token_ids": token_ids, "padding_mask": padding_mask}, training=training)
+        return Pairs(*tf.split(embedding, 2, axis=0))
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """This replica's part of the loss of the global batch; updates the metrics.
+
+        Args:
+            x: The batch.
+            y, sample_weight: Not used; part of Keras' signature.
+            y_pred: The embeddings, `call(x)`.
+            training: Not used; part of Keras' signature.
+
+        Returns:
+            A float32 scalar.
+        """
+        student = y_pred
+        rows = tf.shape(student.source)[0]
+        known: dict[str, Any] = {"first_row": rows * replica_id()}
+        if self.combined_loss.config.mask_duplicates:
+            known["fingerprints"] = gather_pairs(Pairs(x["source_fingerprint"], x["target_fingerprint"]))
+        if self.combined_loss.config.needs_teacher:
+            known["teacher"] = self._teacher_embeddings(x)
+            known["all_teachers"] = gather_pairs(known["teacher"])
+        if self.projection is not None:
+            known["projected"] = Pairs(*(self.projection(embedding) for embedding in student))
+        terms = self.combined_loss(student, gather_pairs(student), **known)
+        for name, part in terms.items():
+            # The metric averages over replicas what must be summed over them.
+            self._means[name].update_state(part * float(replica_count()))
+        return terms["loss"]
+
+    def train_step(self, batch: Batch) -> None:
+        """One step of the optimizer on one replica's part of the batch."""
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(batch, y_pred=self(batch, training=True))
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+
+    def test_step(self, batch: Batch) -> None:
+        """The losses of one replica's part of the batch, without dropout."""
+        self.compute_loss(batch, y_pred=self(batch, training=False), training=False)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras' hook: the function that `fit` calls with an iterator."""
+        if self.train_function is None or force:
+            self.train_function = self._make_loop(self.train_step)
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Keras' hook: the function that `evaluate` calls with an iterator."""
+        if self.test_function is None or force:
+            self.test_function = self._make_loop(self.test_step)
+        return self.test_function
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running means of the loss and of its terms."""
+        return list(self._means.values())
+
+    def _teacher_embeddings(self, batch: Batch) -> Pairs:
+        """The frozen teacher's embeddings of this replica's rows."""
+        sides = Pairs(batch["source_teacher"], batch["target_teacher"])
+        if self._teacher is not None:
+            sides = Pairs(*(self._teacher(inputs) for inputs in sides))
+        return Pairs(*(tf.stop_gradient(tf.cast(side, tf.float32)) for side in sides))
+
+    def _make_loop(self, step: Callable[[Batch], None]) -> Callable[[Any], dict[str, Any]]:
+        """`steps_per_execution` steps in one graph, then the metrics.
+
+        Keras' own loop reduces the outputs of every step, which fails under several
+        strategies as soon as an execution holds more than one step.
+        """
+        strategy = self.distribute_strategy
+
+        @tf.function
+        def loop(iterator: Any) -> dict[str, Any]:
+            for _ in tf.range(self.steps_per_execution):
+                strategy.run(step, args=(next(iterator),))
+            return {metric.name: metric.result() for metric in self.metrics}
+
+        return loop

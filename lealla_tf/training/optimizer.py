@@ -1,0 +1,108 @@
+"""AdamW as the runs use it: warm-up and decay, and clipping of the *reduced* gradient."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from lealla_tf.config import OptimizerConfig
+
+
+class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from 0 to the peak over the warm-up, then to 0 at the last step.
+
+        rate(t) = peak * min(t + 1, warmup) / warmup            for t < warmup
+        rate(t) = peak * d((t - warmup) / (steps - warmup))     after it
+        d(u) = 1 - u (linear), (1 + cos(pi u)) / 2 (cosine), 1 (constant)
+
+    Args:
+        peak: The largest learning rate.
+        warmup_steps: Length of the warm-up; 0 for none.
+        steps: Length of the run.
+        decay: `linear`, `cosine` or `constant`.
+
+    Raises:
+        ValueError: if the warm-up is longer than the run.
+    """
+
+    def __init__(self, peak: float, warmup_steps: int, steps: int, decay: str = "linear") -> None:
+        if warmup_steps > steps:
+            raise ValueError(
+                "`warmup_steps` must not exceed `steps`. Set optimizer.warmup_steps. "
+                f"Received: warmup_steps={warmup_steps}, steps={steps}."
+            )
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.steps = steps
+        self.decay = decay
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of the step, counted from 0."""
+        step = ops.cast(step, "float32")
+        progress = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
+        progress = ops.clip(progress, 0.0, 1.0)
+        decayed = {
+            "linear": 1.0 - progress,
+            "cosine": 0.5 * (1.0 + ops.cos(math.pi * progress)),
+            "constant": ops.ones_like(progress),
+        }[self.decay]
+        warming = (step + 1.0) / max(self.warmup_steps, 1)
+        return self.peak * ops.where(step < self.warmup_steps, warming, decayed)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps, "decay": self.decay}
+
+
+class ClippedAdamW(keras.optimizers.AdamW):
+    """AdamW that clips the gradient of the global batch by its global norm.
+
+    Keras clips each replica's gradient before it sums them, which clips something else:
+    here the sum comes first.  Gradients of embedding tables are made dense before the norm
+    is taken, because a sparse gradient lists a repeated row once for each occurrence.
+
+    Args:
+        clip_norm: The largest global norm; 0 switches clipping off.
+        **kwargs: Those of `keras.optimizers.AdamW`.
+
+    Reference: Loshchilov and Hutter, 2019; Pascanu et al., 2013 (clipping).
+    """
+
+    def __init__(self, clip_norm: float = 0.0, name: str = "clipped_adamw", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.clip_norm = clip_norm
+
+    def _clip_gradients(self, grads: Sequence[Any]) -> list[Any]:
+        dense = [tf.convert_to_tensor(grad) for grad in grads]
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            dense = context.all_reduce(tf.distribute.ReduceOp.SUM, dense)
+        if not self.clip_norm:
+            return dense
+        clipped, _ = tf.clip_by_global_norm(dense, self.clip_norm)
+        return clipped
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # Summed in `_clip_gradients` already.
+        return grads_and_vars
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "clip_norm": self.clip_norm}
+
+
+def make_optimizer(config: OptimizerConfig, steps: int) -> ClippedAdamW:
+    """The optimizer of a run of `steps` steps; biases and norms are not decayed."""
+    optimizer = ClippedAdamW(
+        clip_norm=config.clip_norm,
+        learning_rate=WarmupDecay(config.learning_rate, config.warmup_steps, steps, config.decay),
+        weight_decay=config.weight_decay,
+        beta_1=config.beta_1,
+        beta_2=config.beta_2,
+        epsilon=config.epsilon,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
