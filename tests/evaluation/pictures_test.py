@@ -95,6 +95,7 @@ def test_averages_stand_above_and_as_a_line(tmp_path, drawn):
     title, *lines = [text.get_text() for text in drawn[0].texts]
     mean = next(100 * group.mean for group in result.groups if group.name == "14")
     assert title == "cost $5 and $6"
+    assert not drawn[0].texts[0].get_parse_math()
     assert " ".join(lines) == (
         "Tatoeba: precision at 1 in per cent, mean of both directions with English. "
         f"Average: {mean:.1f} over 14 languages."

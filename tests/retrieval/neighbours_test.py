@@ -61,15 +61,20 @@ def test_hubs_are_found_from_everywhere():
         assert np.mean(expected == place) > 0.9
 
 
-@pytest.mark.parametrize("dim", [16, 100, 128, 192, 768])
-@pytest.mark.parametrize("block", [7, 64, 128, 1000])
-def test_equal_rows_give_the_lowest_index(dim, block):
-    """Copies in one block, in several, and in a last block that is not full."""
-    rng = np.random.default_rng(dim)
-    distinct = random_unit(rng, 5, dim)
-    pool = np.tile(distinct, (41, 1))
-    queries = random_unit(rng, 23, dim)
-    np.testing.assert_array_equal(nearest(queries, pool, block=block), brute_force(queries, distinct))
+def test_equal_rows_give_the_lowest_index():
+    """Copies in one block, in several, and in blocks that are not full.
+
+    BLAS rounds by position and shape: without full tiles and blocks of one shape, 5 % of
+    4,000 such trials' queries found a copy instead of the row itself.
+    """
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        dim, distinct, copies = rng.integers(1, 300), rng.integers(1, 8), rng.integers(2, 60)
+        pool = random_unit(rng, distinct, dim)
+        queries = random_unit(rng, rng.integers(1, 80), dim)
+        result = nearest(queries, np.tile(pool, (copies, 1)), block=int(rng.integers(1, 200)))
+        np.testing.assert_array_equal(result, nearest(queries, pool))
+        assert result.max() < distinct
 
 
 def test_float32_differs_from_float64_at_near_ties_only():
