@@ -2,11 +2,11 @@
 
 import argparse
 import re
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lealla_tf.cli.arguments import log
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.evaluation.languages import GROUPS, read_group
 from lealla_tf.evaluation.scores import EVALUATED, LanguageScore
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     from lealla_tf.evaluation.pictures import draw_scores
     from lealla_tf.evaluation.report import EvaluatedModel, report, table
     from lealla_tf.evaluation.tatoeba import evaluate_tatoeba, read_benchmark
-    from lealla_tf.inference.sentence_encoder import load_sentence_encoder
+    from lealla_tf.inference.loading import load_sentence_encoder
 
     read_benchmark(arguments.data, languages)  # a mistake in the data should not wait for the model
     encoder = load_sentence_encoder(arguments.model, arguments.preprocessor)
@@ -114,10 +114,9 @@ def _progress_line() -> Callable[[LanguageScore, int, int], None]:
     def show(score: LanguageScore, done: int, total: int) -> None:
         rate = done / max(time.monotonic() - start, 1e-9)
         left = (total - done) / rate
-        print(
+        log(
             f"{score.code} {100 * score.mean:5.1f}  {done:,} of {total:,} sentences, {rate:,.0f} a second, "
-            f"{left / 60:.0f} min {left % 60:02.0f} s left",
-            file=sys.stderr,
+            f"{left / 60:.0f} min {left % 60:02.0f} s left"
         )
 
     return show

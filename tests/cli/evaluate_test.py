@@ -52,7 +52,7 @@ def loaded(monkeypatch):
     calls = []
 
     def use(encoder):
-        module = types.ModuleType("lealla_tf.inference.sentence_encoder")
+        module = types.ModuleType("lealla_tf.inference.loading")
         module.load_sentence_encoder = lambda model, preprocessor="": calls.append((model, preprocessor)) or encoder
         monkeypatch.setitem(sys.modules, module.__name__, module)
         return calls
