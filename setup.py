@@ -33,6 +33,8 @@ setup(
         "numpy>=1.26",
         # tensorflow-hub 0.16.1 imports pkg_resources, which setuptools 82 no longer has.
         "setuptools<82",
+        # TensorFlow writes summaries with it, and from 2.21 on no longer requires it.
+        "tensorboard>=2.19",
         "tensorflow>=2.20,<2.22",
         "tensorflow-datasets>=4.9.7",
         "tensorflow-hub>=0.16.1",

@@ -39,8 +39,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one subcommand and exits: 0 for success, 1 for bad data, 2 for bad usage."""
-    # Read by TensorFlow when it is imported, which the subcommands do.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Read by TensorFlow when a subcommand imports it. What it logs, errors too, is about itself: about
+    # missing GPUs and graph versions. What goes wrong for a user is raised.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = make_parser()
     app.run(_run, argv=list(argv or sys.argv), flags_parser=lambda arguments: parser.parse_args(arguments[1:]))
 

@@ -1,6 +1,7 @@
 """Models by name: a checkpoint, an exported directory, or a Hub handle."""
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from urllib.error import URLError
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_hub as hub
 import tensorflow_text  # noqa: F401  registers the operators that loaded models contain
 
 from lealla_tf.checkpoints import is_checkpoint, load_checkpoint
@@ -16,6 +16,11 @@ from lealla_tf.errors import DataError
 from lealla_tf.files import MANIFEST, read_json
 from lealla_tf.inference.sentence_encoder import SentenceEncoder, embed_with
 from lealla_tf.text.tokenizer import Tokenizer
+
+with warnings.catch_warnings():
+    # It imports pkg_resources, whose deprecation is no concern of this project's users.
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+    import tensorflow_hub as hub
 
 _SAVED_MODEL = "saved_model.pb"
 

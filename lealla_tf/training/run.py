@@ -135,9 +135,8 @@ class _Run:
 
         checkpointing = Checkpointing(save, training.checkpoint_every, self.first_step, training.steps)
         try:
-            self.model.fit(
-                self._batches(), steps_per_epoch=left, epochs=1, verbose=0, callbacks=[log, checkpointing]
-            )
+            callbacks = [log, checkpointing]
+            self.model.fit(self._batches(), steps_per_epoch=left, shuffle=False, verbose=0, callbacks=callbacks)
         finally:
             checkpointing.restore_signals()
         step = int(self.model.optimizer.iterations.numpy())
