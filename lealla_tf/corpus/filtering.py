@@ -1,7 +1,7 @@
 """Which sentence pairs are kept, why the others are not, and the table that says so."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -11,6 +11,9 @@ from lealla_tf.corpus.specification import split_language_pair
 
 Pair = tuple[str, str]
 """A source sentence and its target sentence."""
+
+Malformed = Callable[[str, str], None]
+"""What a reader calls with a reason and a place (`path:line`) when it skips something."""
 
 MALFORMED = (
     "no_tab",

@@ -1,10 +1,13 @@
 """Sentence pairs from files of every format, in blocks or one by one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 
-from lealla_tf.corpus.filtering import FileReport, Pair
+from lealla_tf.corpus.filtering import FileReport, Malformed, Pair
 from lealla_tf.corpus.lines import MAX_LINE, LineBlock, read_line_blocks
 from lealla_tf.corpus.specification import CorpusFile
+from lealla_tf.corpus.tmx import read_tmx
+from lealla_tf.corpus.translation_datasets import read_translation_dataset
 from lealla_tf.errors import DataError
 
 _REMEDIES = {
@@ -16,9 +19,6 @@ _REMEDIES = {
     "missing_language": "the unit lacks one of the two languages; add it or remove the unit",
     "unknown_entity": "the unit uses an entity that XML does not define; write the character itself",
 }
-
-Malformed = Callable[[str, str], None]
-"""What a format calls with a reason and a place when it skips something."""
 
 
 def read_pairs(file: CorpusFile, on_error: str, report: FileReport) -> Iterator[Pair]:
@@ -59,7 +59,11 @@ def read_blocks(file: CorpusFile, on_error: str, report: FileReport) -> Iterator
         return _read_tsv(file.path, malformed)
     if file.format == "moses":
         return _read_moses(file, malformed)
-    raise NotImplementedError(file.format)
+    if file.format == "tmx":
+        return read_tmx(file.path, file.language_pair, malformed)
+    if file.format == "tfds":
+        return read_translation_dataset(file.path, file.language_pair, malformed)
+    return _read_shards(file)
 
 
 def _read_tsv(path: str, malformed: Malformed) -> Iterator[list[Pair]]:
@@ -94,6 +98,15 @@ def _read_moses(file: CorpusFile, malformed: Malformed) -> Iterator[list[Pair]]:
             f"{file.path} has {source_count:,} lines and {file.target_path} has {target_count:,}; "
             "line n of one must translate line n of the other: get files that belong together."
         )
+
+
+def _read_shards(file: CorpusFile) -> Iterator[list[Pair]]:
+    """The pairs of one language pair of a directory of shards."""
+    from lealla_tf.corpus.shards import read_shard_pairs  # TensorFlow is imported with it
+
+    pairs = iter(read_shard_pairs(file.path, file.language_pair))
+    while block := list(islice(pairs, 4096)):
+        yield block
 
 
 class _Side:

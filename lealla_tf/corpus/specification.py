@@ -91,6 +91,12 @@ def split_language_pair(language_pair: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def matches_language(tag: str, language: str) -> bool:
+    """Whether a file's language tag names `language` or a variety of it: EN, en-US, en_GB for en."""
+    tag, language = tag.lower().replace("_", "-"), language.lower()
+    return tag == language or tag.startswith(language + "-")
+
+
 def split_tfds_path(path: str) -> tuple[str, str, str]:
     """`name/config:version:split@data_dir` as (name/config:version, split or `train`, data_dir or "").
 
@@ -196,9 +202,7 @@ def _shard_language_pairs(directory: Path) -> list[str]:
     manifest = read_json(path)
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     if kind != SHARDS_KIND:
-        raise DataError(
-            f"{path}: says kind {kind!r}, not {SHARDS_KIND!r}; name one that `lealla prepare` wrote."
-        )
+        raise DataError(f"{path}: says kind {kind!r}, not {SHARDS_KIND!r}; name one that `lealla prepare` wrote.")
     pairs = manifest.get("language_pairs")
     if not isinstance(pairs, dict) or not pairs:
         raise DataError(f"{path}: names no language pairs; write the shards again with `lealla prepare`.")

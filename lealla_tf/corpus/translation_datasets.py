@@ -1,0 +1,97 @@
+"""Translation data sets of TensorFlow Datasets as sentence pairs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lealla_tf.corpus.filtering import Malformed, Pair
+from lealla_tf.corpus.specification import matches_language, split_language_pair, split_tfds_path
+from lealla_tf.errors import DataError
+
+_BATCH = 4096
+
+
+def read_translation_dataset(path: str, language_pair: str, malformed: Malformed) -> Iterator[list[Pair]]:
+    """Yields the pairs of a prepared data set whose features are a `Translation`.
+
+    Nothing is downloaded: a data set is prepared once, by TFDS' own `tfds build` or by a
+    program of `data/`, and then found by name, without the code that prepared it.
+
+    Args:
+        path: `name/config[:version][:split][@data_dir]`; the split is `train` and the
+            directory TFDS' own if they are not named.
+        language_pair: like `en-de`; the features' languages match as `matches_language`
+            says.
+        malformed: called with a reason and the place (`path:example`) of what is skipped.
+
+    Raises:
+        DataError: if the data set or the split does not exist, is not prepared, is
+            damaged, or does not hold both languages.
+    """
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    name, split, data_dir = split_tfds_path(path)
+    builder = _prepared(name, data_dir)
+    features = builder.info.features
+    if not isinstance(features, tfds.features.Translation):
+        raise DataError(f"tfds:{name}: its features are {type(features).__name__}; name a data set of Translation.")
+    keys = [_matching(list(features), language, name) for language in split_language_pair(language_pair)]
+    try:
+        dataset = builder.as_dataset(split=split, shuffle_files=False)
+    except ValueError as error:  # an unknown split, or one that TFDS cannot parse
+        splits = ", ".join(builder.info.splits)
+        raise DataError(f"tfds:{name}: has no split {split!r}; its splits are {splits}.") from error
+    count = 0
+    try:
+        for batch in dataset.batch(_BATCH).as_numpy_iterator():
+            yield _decode(batch[keys[0]], batch[keys[1]], f"tfds:{path}", count, malformed)
+            count += len(batch[keys[0]])
+    except tf.errors.OpError as error:
+        message = error.message.splitlines()[0]
+        raise DataError(f"tfds:{path}:{count + 1}: is damaged ({message}); prepare it again.") from error
+    if not count:
+        raise DataError(f"tfds:{path}: the split {split} is empty; name another one.")
+
+
+def _prepared(name: str, data_dir: str) -> Any:
+    """The builder of a data set that stands prepared on disk."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir or None)
+    # TFDS raises ValueError for an unknown name (DatasetNotFoundError) or configuration, and
+    # AssertionError for an unknown version.
+    except (ValueError, AssertionError) as error:
+        what = str(error).splitlines()[0]
+        where = f" in {data_dir}" if data_dir else ""
+        raise DataError(
+            f"tfds:{name}: there is no such data set{where} ({what}); see `tfds.list_builders()`."
+        ) from error
+    if not builder.is_prepared():
+        raise DataError(
+            f"tfds:{name}: is not prepared in {builder.data_path}; run `tfds build {name}`, or name the directory "
+            "that holds it with @DATA_DIR."
+        )
+    return builder
+
+
+def _matching(tags: list[str], language: str, name: str) -> str:
+    """The one of the features' languages that is `language`."""
+    for tag in tags:
+        if matches_language(tag, language):
+            return tag
+    raise DataError(f"tfds:{name}: has no language {language}; its languages are {', '.join(tags)}.")
+
+
+def _decode(sources: Any, targets: Any, path: str, start: int, malformed: Malformed) -> list[Pair]:
+    """The pairs of one batch of encoded sentences; `start` examples came before it."""
+    pairs = []
+    for number, (source, target) in enumerate(zip(sources, targets, strict=True), start + 1):
+        if b"\0" in source or b"\0" in target:
+            malformed("nul_byte", f"{path}:{number}")
+            continue
+        try:
+            pairs.append((source.decode("utf-8").strip(), target.decode("utf-8").strip()))
+        except UnicodeDecodeError:
+            malformed("not_utf8", f"{path}:{number}")
+    return pairs
