@@ -12,7 +12,7 @@ from lealla_tf.errors import DataError
 MAX_LINE = 1 << 20
 """Longest line in bytes; a longer one is skipped without being held in memory."""
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # at most MAX_LINE
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -35,8 +35,8 @@ def read_chunks(path: str) -> Iterator[bytes]:
     """The bytes of a file in pieces of at most 256 KiB, unzipped if it is gzipped.
 
     Raises:
-        DataError: if the file is missing, a directory, empty, or damaged; the latter names
-            the line that was reached.
+        DataError: if the file is missing, a directory, empty, or damaged; in the last case
+            it names the line that was reached.
     """
     lines = 0
     try:
@@ -75,10 +75,8 @@ def read_line_blocks(path: str) -> Iterator[LineBlock]:
     pending = b""
     too_long = False
     for number, chunk in enumerate(read_chunks(path)):
-        if number == 0:
-            if chunk.startswith(_UTF16_BOMS):
-                raise DataError(f"{path}: is UTF-16; write it as UTF-8, for example with iconv.")
-            chunk = chunk.removeprefix(_BOM)
+        if number == 0 and chunk.startswith(_UTF16_BOMS):
+            raise DataError(f"{path}: is UTF-16; write it as UTF-8, for example with iconv.")
         head, newline, tail = chunk.rpartition(b"\n")
         if newline:
             block = _decode(first, pending + head, too_long)
@@ -95,6 +93,8 @@ def read_line_blocks(path: str) -> Iterator[LineBlock]:
 
 def _decode(first: int, data: bytes, too_long: bool) -> LineBlock:
     """`data` as decoded lines; `too_long` says that its first line was cut off before."""
+    if first == 1:
+        data = data.removeprefix(_BOM)
     # Only the first line can be too long: all others lie within one chunk.
     too_long = too_long or (len(data) > MAX_LINE and len(data.split(b"\n", 1)[0]) > MAX_LINE)
     if not too_long and b"\0" not in data:

@@ -56,6 +56,8 @@ class CorpusFile:
     @property
     def name(self) -> str:
         """What a report or an error calls it."""
+        if self.format == "tfds":
+            return f"tfds:{self.path}"
         return f"{self.path},{self.target_path}" if self.target_path else self.path
 
 

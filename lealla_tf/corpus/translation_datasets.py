@@ -59,13 +59,13 @@ def _prepared(name: str, data_dir: str) -> Any:
 
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
-    # TFDS raises ValueError for an unknown name (DatasetNotFoundError) or configuration, and
-    # AssertionError for an unknown version.
+    # ValueError is for an unknown name (as DatasetNotFoundError) or configuration, AssertionError
+    # for an unknown version; their own texts list a thousand names.
     except (ValueError, AssertionError) as error:
-        what = str(error).splitlines()[0]
-        where = f" in {data_dir}" if data_dir else ""
+        where = f" or in {data_dir}" if data_dir else ""
         raise DataError(
-            f"tfds:{name}: there is no such data set{where} ({what}); see `tfds.list_builders()`."
+            f"tfds:{name}: no data set, configuration or version of this name is known to TFDS{where}; "
+            "`tfds.list_builders()` gives the names, and @DATA_DIR behind it the directory of a local one."
         ) from error
     if not builder.is_prepared():
         raise DataError(
