@@ -7,7 +7,7 @@ written as JSON beside every result, and running from that file repeats the run.
 
 import dataclasses
 import json
-import types
+import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,12 +64,9 @@ class EncoderConfig:
         )
         _require_member("activation", self.activation, ("gelu_tanh", "gelu_erf", "relu"))
         _require(0 <= self.dropout < 1, "`dropout` must be in [0, 1).", dropout=self.dropout)
-        _require(
-            self.layer_norm_epsilon > 0, "`layer_norm_epsilon` must be positive.", epsilon=self.layer_norm_epsilon
-        )
-        _require(
-            self.initializer_range > 0, "`initializer_range` must be positive.", initializer_range=self.initializer_range
-        )
+        for name in ("layer_norm_epsilon", "initializer_range"):
+            value = getattr(self, name)
+            _require(value > 0, f"`{name}` must be positive.", **{name: value})
 
     @property
     def dim(self) -> int:
@@ -108,7 +105,8 @@ class FilterConfig:
     script: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.max_characters >= 0, "`max_characters` must be 0 (off) or more.", value=self.max_characters)
+        most = self.max_characters
+        _require(most >= 0, "`max_characters` must be 0 (off) or more.", max_characters=most)
         ratio = self.max_length_ratio
         _require(ratio == 0 or ratio >= 1, "`max_length_ratio` must be 0 (off) or at least 1.", max_length_ratio=ratio)
 
@@ -199,8 +197,11 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         weights = {name: getattr(self, name) for name in ("additive_margin", "feature", "logit")}
-        _require(min(weights.values()) >= 0, "The weights of the losses must be 0 or more.", **weights)
-        _require(max(weights.values()) > 0, "At least one loss must have a positive weight.", **weights)
+        # Not by min(): that of numbers among which is a NaN depends on their order.
+        _require(all(weight >= 0 for weight in weights.values()), "The losses' weights must be 0 or more.", **weights)
+        _require(
+            any(weight > 0 for weight in weights.values()), "At least one loss's weight must be positive.", **weights
+        )
         _require(0 <= self.margin < 1, "`margin` must be in [0, 1).", margin=self.margin)
         _require(self.scale > 0, "`scale` must be positive.", scale=self.scale)
         _require(self.temperature > 0, "`temperature` must be positive.", temperature=self.temperature)
@@ -265,6 +266,8 @@ class TrainingConfig:
             _require(value >= 1, f"`{name}` must be at least 1.", **{name: value})
         _require_member("strategy", self.strategy, ("one_device", "mirrored", "tpu"))
         _require_member("precision", self.precision, ("float32", "mixed_bfloat16"))
+        # NumPy takes 32 bits; the layers count up from the seed, for which half of them leave room.
+        _require(0 <= self.seed < 2**31, "`seed` must be in [0, 2 ** 31).", seed=self.seed)
         for name in ("steps", "checkpoint_every", "log_every"):
             value = getattr(self, name)
             _require(
@@ -325,6 +328,11 @@ def to_json(config: Any) -> str:
 def from_dict(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
     """Builds the dataclass `cls` from nested dictionaries; missing fields keep defaults.
 
+    Args:
+        cls: `Config`, or the dataclass of one of its groups.
+        values: Its fields by name, as `to_dict` gives them.
+        path: Where in the whole configuration they stand; for messages.
+
     Raises:
         UsageError: for an unknown field (the valid ones are listed), a value of the wrong
             type, or one that the dataclass refuses.  The field is named by its full path.
@@ -349,10 +357,15 @@ def with_settings(config: T, settings: typing.Iterable[str]) -> T:
     """Applies `encoder.num_layers=12` and the like; the right side is JSON or a bare word.
 
     All settings are applied before the result is validated, so that settings which only
-    fit together may come in any order.
+    fit together may come in any order.  Of two settings of one field the later counts.
 
     Raises:
-        UsageError: for a setting without `=`, an unknown field or a refused value.
+        UsageError: for a setting without `=`, an unknown field, a group of fields or a
+            refused value.
+
+    Example:
+        >>> with_settings(EncoderConfig(), ["num_heads=6", "hidden_dim=96", "activation=relu"]).hidden_dim
+        96
     """
     values = to_dict(config)
     for setting in settings:
@@ -364,16 +377,27 @@ def with_settings(config: T, settings: typing.Iterable[str]) -> T:
         except json.JSONDecodeError:
             value = text
         *parents, last = path.split(".")
-        place = values
-        for depth, parent in enumerate(parents):
-            child = place.get(parent)
-            if not isinstance(child, dict):
-                where = ".".join(parents[:depth]) or "the configuration"
-                groups = ", ".join(name for name, item in place.items() if isinstance(item, dict)) or "none"
-                raise UsageError(f"Unknown group `{parent}` in {where}, set by {setting!r}. Valid groups: {groups}.")
-            place = child
+        place = _find_group(values, parents, setting)
+        if isinstance(place.get(last), dict):
+            # Put in its place, an object would silently set the fields it lacks back to their defaults.
+            raise UsageError(
+                f"`{path}` is a group: set its fields one by one ({path}.name=value). Received: {setting!r}."
+            )
         place[last] = value
     return from_dict(type(config), values)
+
+
+def _find_group(values: dict[str, Any], names: list[str], setting: str) -> dict[str, Any]:
+    """The dictionary inside `values` at the path `names`, or `UsageError` naming `setting`."""
+    place = values
+    for depth, name in enumerate(names):
+        child = place.get(name)
+        if not isinstance(child, dict):
+            where = f"`{'.'.join(names[:depth])}`" if depth else "the configuration"
+            groups = ", ".join(key for key, item in place.items() if isinstance(item, dict)) or "none"
+            raise UsageError(f"Unknown group `{name}` in {where}, set by {setting!r}. Valid groups: {groups}.")
+        place = child
+    return place
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
@@ -385,9 +409,13 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             raise UsageError(f"`{path}` must be a list. Received: {value!r}.")
         item = typing.get_args(hint)[0]
         return tuple(_convert(item, element, f"{path}[{i}]") for i, element in enumerate(value))
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        name = getattr(hint, "__name__", str(hint)) if not isinstance(hint, types.UnionType) else str(hint)
-        raise UsageError(f"`{path}` must be of type {name}. Received: {value!r}.")
-    return value
+    # A bool is an int to Python, and JSON writes a float without a fraction as an int.
+    accepted = (int, float) if hint is float else hint
+    if not isinstance(value, accepted) or (hint is not bool and isinstance(value, bool)):
+        raise UsageError(f"`{path}` must be of type {hint.__name__}. Received: {value!r}.")
+    if hint is not float:
+        return value
+    # Python's JSON reads NaN and Infinity; no field has a use for them, and JSON proper cannot hold them.
+    if not abs(value) <= sys.float_info.max:
+        raise UsageError(f"`{path}` must be a finite number. Received: {value!r}.")
+    return float(value)

@@ -43,9 +43,7 @@ def _paper(layers: int, hidden: int, intermediate: int, heads: int) -> Config:
     1e4 for LEALLA-large and 1e3 for small and base; wider shapes take large's.
     """
     return Config(
-        encoder=EncoderConfig(
-            hidden_dim=hidden, num_layers=layers, num_heads=heads, intermediate_dim=intermediate
-        ),
+        encoder=EncoderConfig(hidden_dim=hidden, num_layers=layers, num_heads=heads, intermediate_dim=intermediate),
         loss=LossConfig(feature=1e4 if hidden >= 256 else 1e3),
         optimizer=OptimizerConfig(learning_rate=1e-3 if hidden >= 384 else 5e-4),
         training=TrainingConfig(steps=200_000 if hidden >= 256 else 100_000),
