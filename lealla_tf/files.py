@@ -1,11 +1,12 @@
 """Writing so that nothing half-written ever stands in the place of something good."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,68 +15,68 @@ from lealla_tf.errors import DataError
 
 MANIFEST = "manifest.json"
 
+# What the `kind` of every manifest of this project begins with.  Other programs name files manifest.json too.
+_OUR_KIND = "lealla-"
+
+# Errors of write(), which does not know the name of the file.
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; renames it to `path` if the block succeeds."""
+    """Yields the path of an empty file beside `path`, which takes its place if the block succeeds.
+
+    Raises:
+        OSError: if the file cannot be written; its `filename` is `path`. What stood there stays.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        _flush(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide the file from its other readers
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    temporary = _new_sibling(target)
+    with _errors_naming(target, temporary):
+        # Not by `tempfile`, which hides what it makes from everyone but its owner.
+        temporary.touch(exist_ok=False)
+        try:
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields an empty temporary directory beside `path`, which takes its place at the end.
 
-    A directory that stands at `path` already is replaced only if it holds one of our
-    manifests; it is moved aside first and put back if the last rename fails.
+    A directory that stands at `path` already is replaced only if it is empty or holds one
+    of our manifests; it is moved aside first and put back if the last rename fails.
 
     Raises:
-        DataError: if `path` is a file, or a non-empty directory without a manifest.
+        DataError: if `path` is a file, or a non-empty directory that is not ours.
+        OSError: if something cannot be written; what stood at `path` stays.
     """
     target = Path(path)
     check_output_directory(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _flush(file)
-        temporary.chmod(0o755)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.rename(target, old / target.name)
-            try:
-                os.rename(temporary, target)
-            except OSError:
-                os.rename(old / target.name, target)
-                raise
-            shutil.rmtree(old)
-        else:
-            os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _new_sibling(target)
+    with _errors_naming(target, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            _put_in_place(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_output_directory(path: str | os.PathLike[str]) -> None:
     """Raises `DataError` if `path` holds something that is not this project's to replace."""
     target = Path(path)
     if target.is_dir():
-        if any(target.iterdir()) and not (target / MANIFEST).is_file():
+        if any(target.iterdir()) and not _is_ours(target / MANIFEST):
             raise DataError(
-                f"{target}: the directory is not empty and was not written by lealla (it has no {MANIFEST}). "
+                f"{target}: the directory is not empty and was not written by lealla (it has no {MANIFEST} of ours). "
                 "Name a new directory, or remove this one."
             )
     elif target.exists():
@@ -112,6 +113,49 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Writes `value` as indented JSON, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _is_ours(manifest: Path) -> bool:
+    """Whether there is such a file and it says to be this project's."""
+    if not manifest.is_file():
+        return False
+    try:
+        content = read_json(manifest)
+    except DataError:
+        return False
+    return isinstance(content, dict) and str(content.get("kind")).startswith(_OUR_KIND)
+
+
+def _new_sibling(target: Path) -> Path:
+    """A path beside `target` at which nothing stands; hidden, and of the same suffix."""
+    return target.parent / f".{target.name}.{secrets.token_hex(4)}{target.suffix}"
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """Renames a directory to `target`, whose old content goes only once the new one stands."""
+    if not target.exists():
+        os.rename(temporary, target)
+        return
+    old = _new_sibling(target)
+    os.rename(target, old)
+    try:
+        os.rename(temporary, target)
+    finally:
+        if not target.exists():
+            os.rename(old, target)
+    shutil.rmtree(old)
+
+
+@contextlib.contextmanager
+def _errors_naming(target: Path, temporary: Path) -> Iterator[None]:
+    """Lets an `OSError` in writing `temporary` name `target`: the other name tells its reader nothing."""
+    try:
+        yield
+    except OSError as error:
+        unnamed = error.filename is None and error.errno in _WRITE_ERRORS
+        if unnamed or str(error.filename).startswith(str(temporary)):
+            error.filename, error.filename2 = str(target), None
+        raise
 
 
 def _flush(path: Path) -> None:
