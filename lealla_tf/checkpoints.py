@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lealla_tf.config import Config, from_dict, to_json
-from lealla_tf.errors import DataError
+from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import MANIFEST, atomic_directory, read_json, sha256, write_json
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.text.vocabulary import Vocabulary
@@ -25,6 +25,8 @@ CHECKPOINT_KIND = "lealla-checkpoint"
 RUN_KIND = "lealla-run"
 RUN_FILE = "run.json"
 
+_CONFIG, _VOCABULARY, _ENCODER, _TRAINING = "config.json", "vocabulary.txt", "encoder.npz", "training.npz"
+
 Weights = Mapping[str, np.ndarray[Any, Any]]
 
 
@@ -32,8 +34,8 @@ Weights = Mapping[str, np.ndarray[Any, Any]]
 class Checkpoint:
     """A checkpoint on disk; `load_checkpoint` makes it.
 
-    `manifest` holds `step`, `language_pairs` (those of the training corpus), `metrics` of
-    the last validation, and the checksums of the files.
+    `manifest` holds `step`, `languages` (of the training corpus), `metrics` of the validation
+    at that step, `num_parameters`, and under `files` the checksums of the files.
     """
 
     directory: Path
@@ -45,12 +47,12 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """A checksum of the weights and the vocabulary: of all that decides an embedding."""
         files = self.manifest["files"]
-        return f"{files['encoder.npz'][:16]}{files['vocabulary.txt'][:16]}"
+        return f"{files[_ENCODER][:16]}{files[_VOCABULARY][:16]}"
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages of the training corpus, in two- or three-letter codes."""
-        return tuple(self.manifest["languages"])
+        return tuple(self.manifest.get("languages", ()))
 
     def load_encoder(self, **kwargs: Any) -> Encoder:
         """The encoder with its weights; `kwargs` are further arguments of `Encoder`."""
@@ -60,12 +62,16 @@ class Checkpoint:
 
     def assign_to(self, encoder: Encoder) -> None:
         """Gives `encoder` the checkpoint's weights; `DataError` if it has another shape."""
-        path = self.directory / "encoder.npz"
-        assign_weights(encoder, read_arrays(path), str(path))
+        assign_weights(encoder, self._read(_ENCODER), str(self.directory / _ENCODER))
 
     def read_training_state(self) -> dict[str, np.ndarray[Any, Any]]:
         """What `save_checkpoint` was given as the state of the run."""
-        return read_arrays(self.directory / "training.npz")
+        return self._read(_TRAINING)
+
+    def _read(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays of one of the checkpoint's files, if they are those that were written."""
+        _verify(self.directory / name, self.manifest["files"][name])
+        return read_arrays(self.directory / name)
 
 
 def save_checkpoint(
@@ -87,10 +93,10 @@ def save_checkpoint(
         training_state: Arrays by name.
     """
     with atomic_directory(directory) as temporary:
-        (temporary / "config.json").write_text(to_json(config), encoding="utf-8")
-        vocabulary.save(temporary / "vocabulary.txt")
-        np.savez(temporary / "encoder.npz", **encoder_weights(encoder))
-        np.savez(temporary / "training.npz", **training_state)
+        (temporary / _CONFIG).write_text(to_json(config), encoding="utf-8")
+        vocabulary.save(temporary / _VOCABULARY)
+        _write_arrays(temporary / _ENCODER, encoder_weights(encoder))
+        _write_arrays(temporary / _TRAINING, training_state)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         parameters = encoder.count_params()
         write_json(
@@ -102,22 +108,23 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """The checkpoint at `path`, or the best one of the run at `path`.
 
     Raises:
-        DataError: if there is none, or if it was changed since it was written.
+        DataError: if there is none, if it was changed since it was written, or if another
+            version of this project wrote it and this one cannot read it.
     """
     directory = Path(path)
     if (directory / RUN_FILE).is_file():
-        run = read_json(directory / RUN_FILE)
-        name = run.get("best") or run.get("last")
-        if not name:
+        best = RunDirectory(directory).best
+        if best is None:
             raise DataError(f"{directory}: the run has no checkpoint yet; let it train for longer.")
-        directory = directory / name
-    manifest = read_json(directory / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("kind") != CHECKPOINT_KIND:
-        raise DataError(f"{directory}: is not a checkpoint; name a directory that `lealla train` wrote.")
-    for name in ("config.json", "vocabulary.txt"):
+        directory = best
+    manifest = _read_manifest(directory)
+    for name in (_CONFIG, _VOCABULARY):
         _verify(directory / name, manifest["files"][name])
-    config = from_dict(Config, read_json(directory / "config.json"))
-    return Checkpoint(directory, config, Vocabulary.from_file(directory / "vocabulary.txt"), manifest)
+    try:
+        config = from_dict(Config, read_json(directory / _CONFIG))
+    except UsageError as error:
+        raise DataError(f"{directory / _CONFIG}: {error} Read it with the version that wrote it.") from error
+    return Checkpoint(directory, config, Vocabulary.from_file(directory / _VOCABULARY), manifest)
 
 
 def is_checkpoint(path: str | Path) -> bool:
@@ -126,7 +133,7 @@ def is_checkpoint(path: str | Path) -> bool:
     if (directory / RUN_FILE).is_file():
         return True
     manifest = directory / MANIFEST
-    return manifest.is_file() and (directory / "encoder.npz").is_file()
+    return manifest.is_file() and (directory / _ENCODER).is_file()
 
 
 def encoder_weights(encoder: Encoder) -> dict[str, np.ndarray[Any, Any]]:
@@ -154,6 +161,8 @@ def assign_weights(encoder: Encoder, weights: Weights, origin: str) -> None:
                 f"{origin}: {name} has the shape {weights[name].shape}, and the encoder needs "
                 f"{tuple(variable.shape)}; use the configuration that it was trained with."
             )
+    # Only now: a refused file leaves the encoder as it was.
+    for name, variable in variables.items():
         variable.assign(weights[name])
 
 
@@ -179,12 +188,17 @@ class RunDirectory:
 
     Args:
         path: The directory; it need not exist.
+
+    Raises:
+        DataError: if it holds a `run.json` that is not of this project's making.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        exists = (self.path / RUN_FILE).is_file()
-        self._state: dict[str, Any] = read_json(self.path / RUN_FILE) if exists else {"kind": RUN_KIND}
+        file = self.path / RUN_FILE
+        self._state: dict[str, Any] = read_json(file) if file.is_file() else {"kind": RUN_KIND}
+        if not isinstance(self._state, dict) or self._state.get("kind") != RUN_KIND:
+            raise DataError(f"{file}: is not of a run of `lealla train`; name another directory.")
 
     @property
     def last(self) -> Path | None:
@@ -202,20 +216,20 @@ class RunDirectory:
 
     def record(self, checkpoint: Path, score: float | None) -> None:
         """Makes a written checkpoint the last one, and the best if its score is; removes others."""
-        name = str(checkpoint.relative_to(self.path))
-        self._state["last"] = name
+        name = checkpoint.relative_to(self.path).as_posix()
+        news: dict[str, Any] = {"last": name}
         if score is not None and score > self._state.get("best_score", float("-inf")):
-            self._state.update(best=name, best_score=score)
-        write_json(self.path / RUN_FILE, self._state)
+            news |= {"best": name, "best_score": score}
+        self._write(news)
         self.remove_others()
 
     def remove_others(self) -> None:
         """Removes checkpoints that are neither last nor best, and what a killed run left half-written."""
-        for directory in (self.path / "checkpoints").glob("*"):
+        checkpoints = self.path / "checkpoints"
+        # By the names that a run gives: what a user copied to this place is not ours to remove.
+        for directory in [*checkpoints.glob("step_*"), *checkpoints.glob(".step_*")]:
             if directory not in (self.last, self.best):
                 shutil.rmtree(directory)
-        for leftover in (self.path / "checkpoints").glob(".step_*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -224,8 +238,31 @@ class RunDirectory:
 
     def create(self, facts: Mapping[str, Any]) -> None:
         """Writes `run.json` of a new run, with what it is made of."""
-        self._state["facts"] = dict(facts)
-        write_json(self.path / RUN_FILE, self._state)
+        self._write({"facts": dict(facts)})
+
+    def _write(self, news: Mapping[str, Any]) -> None:
+        """Changes `run.json` and, once that is done, what this object knows of it."""
+        state = {**self._state, **news}
+        write_json(self.path / RUN_FILE, state)
+        self._state = state
+
+
+def _read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest of the checkpoint at `directory`, with the checksums of all its files."""
+    path = directory / MANIFEST
+    manifest = read_json(path) if path.is_file() else None
+    if not isinstance(manifest, dict) or manifest.get("kind") != CHECKPOINT_KIND:
+        raise DataError(f"{directory}: is not a checkpoint; name a directory that `lealla train` wrote.")
+    files = manifest.get("files")
+    names = (_CONFIG, _VOCABULARY, _ENCODER, _TRAINING)
+    if not isinstance(files, dict) or not all(isinstance(files.get(name), str) for name in names):
+        raise DataError(f"{path}: lacks the checksums of the checkpoint's files; use another checkpoint.")
+    return manifest
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes what `read_arrays` reads."""
+    np.savez(path, **arrays)
 
 
 def _verify(path: Path, expected: str) -> None:
