@@ -7,7 +7,7 @@ import keras
 
 ReplicaId = Callable[[], Any]
 
-# Spreads the replicas' counters apart; far more than the number of draws in any run.
+# Spreads the replicas' seeds apart: the layers of a model count up from one seed, by far less than this.
 _REPLICA_STRIDE = 1 << 20
 
 

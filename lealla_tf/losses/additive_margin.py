@@ -50,7 +50,8 @@ def duplicates(source_fingerprints: Any, target_fingerprints: Any, first_row: An
     Args:
         source_fingerprints: Integer `(batch,)`, equal where the source texts are equal.
         target_fingerprints: The same of the target texts.
-        first_row, rows: The rows wanted; all if `rows` is `None`.
+        first_row: The first row wanted; an integer or an integer tensor.
+        rows: How many; as many as the batch has if `None`.
 
     Returns:
         Bool `(rows, batch)`; a row is a duplicate of itself.
@@ -94,7 +95,7 @@ class AdditiveMarginSoftmax:
     def __init__(self, margin: float = 0.3, scale: float = 100.0) -> None:
         if not 0 <= margin < 1:
             raise ValueError(f"`margin` must be in [0, 1). Received: margin={margin}.")
-        if scale <= 0:
+        if not scale > 0:
             raise ValueError(f"`scale` must be positive. Received: scale={scale}.")
         self.margin = margin
         self.scale = scale
@@ -110,4 +111,3 @@ class AdditiveMarginSoftmax:
 def _rows(queries: Any, first_row: Any) -> Any:
     """The batch rows that the queries are."""
     return first_row + ops.arange(ops.shape(queries)[0])
-

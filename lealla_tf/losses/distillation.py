@@ -23,9 +23,7 @@ def feature_distillation(teacher: Any, projected: Any) -> Any:
     return ops.mean(ops.square(difference), axis=-1)
 
 
-def logit_distillation(
-    teacher_queries: Any, teacher_keys: Any, queries: Any, keys: Any, *, temperature: float
-) -> Any:
+def logit_distillation(teacher_queries: Any, teacher_keys: Any, queries: Any, keys: Any, *, temperature: float) -> Any:
     """1/N sum_j ( T phi(X_i, Y_j) - T phi(x_i, y_j) )^2 for each row i.
 
     Args:
@@ -84,7 +82,7 @@ class LogitDistillation:
     """
 
     def __init__(self, temperature: float = 100.0) -> None:
-        if temperature <= 0:
+        if not temperature > 0:
             raise ValueError(f"`temperature` must be positive. Received: temperature={temperature}.")
         self.temperature = temperature
 

@@ -167,7 +167,11 @@ class Encoder(keras.Model):
 
 
 def unit_length(vectors: Any) -> Any:
-    """vectors / |vectors| over the last axis, in float32; a zero vector stays zero."""
+    """The vectors, each divided by its Euclidean norm, in float32; a zero vector stays zero.
+
+    Args:
+        vectors: Floats `(..., dim)`.
+    """
     vectors = ops.cast(vectors, "float32")
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return vectors * ops.rsqrt(ops.maximum(squares, 1e-24))
