@@ -37,9 +37,11 @@ class Tokenizer(tf.Module):
       `BertTokenizer`: control and format characters become spaces, a word may have 100
       bytes, and a word with a no-break or another non-ASCII space in it is `[UNK]`.
     * `exact` gives the ids of Hugging Face's `BertTokenizerFast`: control and format
-      characters are deleted, a word may have 400 bytes (100 characters), and every white
-      space separates.  A special piece that is spelt out in a sentence, such as `[SEP]`,
-      is text here and not a special token.
+      characters are deleted, a word may have 400 bytes, and every white space separates.  Unlike there,
+      a special piece that is spelt out in a sentence, such as `[SEP]`, is text, and a word
+      of more than 100 characters in at most 400 bytes is cut and not `[UNK]`; and 418 code
+      points, punctuation and format characters younger than Unicode 8 and the ideographs
+      U+2B820 to U+2B91F, are told apart by newer tables.
 
     The tables are constants of the graph, so the module can be used in `tf.data` and
     saved inside a SavedModel without an asset.  Bytes that are not UTF-8 raise no error.
