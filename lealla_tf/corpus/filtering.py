@@ -61,7 +61,7 @@ class PairFilter:
     ((a + 10) / (b + 10) above the limit for the longer side's length a and the shorter
     side's b), `identical` (source equals target), `wrong_script`, or `duplicate` (the same
     pair came before in the same language pair, from whatever file).  One filter serves
-    all files of a corpus: it remembers a 64-bit hash of each kept pair, about 80 bytes a
+    all files of a corpus: it remembers a 64-bit hash of each kept pair, 70 to 100 bytes a
     pair in a Python set.  Among n pairs of a language, about n**2 / 2**65 are mistaken for
     duplicates: less than one in a corpus of four billion.
 
