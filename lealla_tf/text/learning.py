@@ -55,9 +55,9 @@ def sample_sentences(
     quota has them repeated, all equally often up to one.  Before that, `held_out` sentences
     of each language, but at most every twentieth, are set aside.
 
-    One pass; the languages may come in any order.  At most 1.5 * `max_sentences` are held
-    in memory: a random number is drawn for each sentence, those with the smallest
-    are kept, and a language's quota only ever becomes a smaller part of it.
+    One pass; the languages may come in any order.  About 1.5 * `max_sentences` are held in
+    memory at most, and those set aside: a random number is drawn for each sentence, those
+    with the smallest are kept, and a language's quota only ever becomes a smaller part of it.
 
     Args:
         sentences: pairs of language and sentence.
@@ -92,7 +92,7 @@ def sample_sentences(
         free -= 1
         if free <= 0:
             _shrink(kept, limits, _quotas(counts, temperature, max_sentences), held_out)
-            free = room - sum(map(len, kept.values()))
+            free = max(room - sum(map(len, kept.values())), max_sentences // 4, 1)
     if not counts:
         raise DataError("The corpus has no sentences; name one that has.")
     return _split(kept, counts, _quotas(counts, temperature, max_sentences), held_out)
@@ -124,7 +124,7 @@ def _split(
     sample = Sample({}, {}, {})
     for language in sorted(kept):
         ordered = [sentence for _, sentence in sorted(kept[language])]
-        aside = min(held_out, len(ordered) // 20)
+        aside = min(held_out, counts[language] // 20)
         rest = ordered[aside:]
         repeats, remainder = divmod(quotas[language], len(rest))
         sample.counts[language] = counts[language]
