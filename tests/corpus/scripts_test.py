@@ -1,8 +1,10 @@
+import doctest
 import re
 import unicodedata
 
 import pytest
 
+from lealla_tf.corpus import scripts
 from lealla_tf.corpus.scripts import SCRIPTS, ScriptCheck
 
 # Mostly from "All human beings are born free", in the script of the key.
@@ -71,7 +73,7 @@ def test_the_table_holds_the_109_languages():
 @pytest.mark.parametrize("script", SENTENCES)
 def test_a_sentence_passes_in_the_languages_of_its_script_and_in_no_other(script):
     passing = {language for language in SCRIPTS if ScriptCheck(language)(SENTENCES[script])}
-    assert passing == {language for language, scripts in SCRIPTS.items() if script in scripts}
+    assert passing == {language for language, codes in SCRIPTS.items() if script in codes}
 
 
 def test_ranges_agree_with_the_names_of_the_letters():
@@ -83,11 +85,11 @@ def test_ranges_agree_with_the_names_of_the_letters():
         if match and chr(code).isalpha():
             letters.setdefault(match[1], []).append(chr(code))
     assert sum(map(len, letters.values())) > 3000
-    for language, scripts in SCRIPTS.items():
-        if len(scripts) == 1 and scripts[0] in NAMES:
+    for language, codes in SCRIPTS.items():
+        if len(codes) == 1 and codes[0] in NAMES:
             check = ScriptCheck(language)
             for word, members in letters.items():
-                wrong = [letter for letter in members if check(letter * 3) != (NAMES[scripts[0]] == word)]
+                wrong = [letter for letter in members if check(letter * 3) != (NAMES[codes[0]] == word)]
                 assert not wrong, (language, word, wrong)
 
 
@@ -119,3 +121,8 @@ def test_a_script_or_region_behind_the_language_is_not_looked_at():
 
 def test_an_unknown_language_passes():
     assert ScriptCheck("tlh")("Что угодно") is True
+
+
+def test_the_example():
+    result = doctest.testmod(scripts)
+    assert (result.failed, result.attempted) == (0, 1)

@@ -86,6 +86,7 @@ def test_stop_leaves_no_data_set(tmp_path, capsys):
     [
         ("parallel_files/en-de:test@DIR", "tfds:parallel_files/en-de: has no split 'test'; its splits are train."),
         ("parallel_files/en-de:train[@DIR", "has no split 'train['; its splits are train."),
+        ("parallel_files/en-de:train[:0]@DIR", "the split train[:0] is empty; name another one."),
         ("parallel_files/en-fr@DIR", "tfds:parallel_files/en-fr: has no language de; its languages are en, fr."),
         ("parallel_files/en-es@DIR", "tfds:parallel_files/en-es: no data set, configuration or version of this name"),
         (
@@ -144,6 +145,32 @@ def test_a_damaged_data_set(prepared, tmp_path):
     record.write_bytes(content)
     with pytest.raises(DataError, match=r"copy:1: is damaged \(.*corrupted record.*\); prepare it again"):
         read(f"de=tfds:parallel_files/en-de@{copy}")
+
+
+def test_a_data_set_that_lost_its_end(prepared, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    (record,) = copy.glob("parallel_files/en-de/1.0.0/*.tfrecord*")
+    length = int.from_bytes(record.read_bytes()[:8], "little")  # a record: length, checksum, data, checksum
+    record.write_bytes(record.read_bytes()[: 8 + 4 + length + 4])
+    with pytest.raises(DataError, match=r"is damaged \(holds 1 of its 5 pairs\); prepare it again"):
+        read(f"de=tfds:parallel_files/en-de@{copy}")
+
+
+def test_other_file_formats_are_named(prepared, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    path = copy / "parallel_files/en-de/1.0.0/dataset_info.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"tfrecord"', '"riegeli"'), encoding="utf-8")
+    with pytest.raises(DataError, match="its files are of the format riegeli; prepare it with --file_format=tfrecord"):
+        read(f"de=tfds:parallel_files/en-de@{copy}")
+
+
+def test_parts_of_a_split_and_many_batches(tmp_path):
+    (tmp_path / "a.tsv").write_text("".join(f"s{n}\tt{n}\n" for n in range(10_000)), encoding="utf-8")
+    assert parallel_files.main(["--corpus", f"de={tmp_path}/a.tsv", "--output", f"{tmp_path}/out"]) == 0
+    expected = [(f"s{n}", f"t{n}") for n in (*range(9_000, 10_000), *range(100, 8_900))]
+    assert read(f"de=tfds:parallel_files/en-de:train[90%:]+train[100:8900]@{tmp_path}/out")[0] == expected
 
 
 def write_tatoeba(directory):
