@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from lealla_tf.layers.embeddings import TokenEmbedding
+
+RNG = np.random.default_rng(0)
+TOKEN_IDS = np.array([[2, 5, 9, 3, 0], [2, 3, 0, 0, 0]])
+SEGMENT_IDS = np.array([[0, 0, 1, 1, 0], [0, 0, 0, 0, 0]])
+
+
+def randomised(**kwargs: object) -> TokenEmbedding:
+    layer = TokenEmbedding(vocabulary_size=10, hidden_dim=6, max_positions=7, **kwargs)
+    layer.build((None, None))
+    for weight in layer.trainable_variables:
+        weight.assign(RNG.normal(size=weight.shape).astype("float32"))
+    return layer
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 0.1])
+def test_against_numpy(epsilon: float) -> None:
+    layer = randomised(layer_norm_epsilon=epsilon)
+    token, position, segment, gamma, beta = (variable.numpy() for variable in layer.trainable_variables)
+    assert (token.shape, position.shape, segment.shape) == ((10, 6), (7, 6), (2, 6))
+    summed = (token[TOKEN_IDS] + position[np.arange(5)] + segment[SEGMENT_IDS]).astype("float64")
+    deviation = summed - summed.mean(axis=-1, keepdims=True)
+    expected = deviation / np.sqrt((deviation**2).mean(axis=-1, keepdims=True) + epsilon) * gamma + beta
+    np.testing.assert_allclose(layer(TOKEN_IDS, SEGMENT_IDS), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_segments_all_are_0() -> None:
+    layer = randomised()
+    np.testing.assert_array_equal(layer(TOKEN_IDS), layer(TOKEN_IDS, np.zeros_like(TOKEN_IDS)))
+    assert (ops.convert_to_numpy(layer(TOKEN_IDS)) != ops.convert_to_numpy(layer(TOKEN_IDS, SEGMENT_IDS))).any()
+
+
+def test_dropout_comes_last_and_only_in_training() -> None:
+    layer = randomised(dropout=0.5, seed=1)
+    quiet, noisy = (ops.convert_to_numpy(layer(TOKEN_IDS, training=training)) for training in (False, True))
+    np.testing.assert_allclose(noisy[noisy != 0], 2 * quiet[noisy != 0], rtol=1e-6)
+    assert 0.2 < (noisy == 0).mean() < 0.8
+
+
+def test_configuration() -> None:
+    layer = TokenEmbedding(10, 6, 7, 3, 0.2, 1e-6, 0.3, seed=4, replica_id=lambda: 1, name="here")
+    copy = TokenEmbedding.from_config(layer.get_config())
+    assert copy.get_config() == layer.get_config()
+    assert copy.segment_table.input_dim == 3
+    assert (copy.dropout.rate, copy.dropout.seed, copy.norm.epsilon) == (0.2, 4, 1e-6)
+
+
+def test_tables_start_with_the_initializer_range() -> None:
+    layer = TokenEmbedding(1000, 64, initializer_range=0.02)
+    layer.build((None, None))
+    table = layer.token_table.embeddings.numpy()
+    # Cut off at two standard deviations; Keras does not widen the rest to make up for it.
+    assert np.abs(table).max() <= 0.04
+    assert table.std() == pytest.approx(0.02 * 0.88, rel=0.02)
