@@ -10,12 +10,14 @@ from keras import ops
 
 from lealla_tf.config import OptimizerConfig
 
+_DECAYS = ("linear", "cosine", "constant")
+
 
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 to the peak over the warm-up, then to 0 at the last step.
+    """Rises to the peak over the warm-up, then falls to 0 when the run is over.
 
-        rate(t) = peak * min(t + 1, warmup) / warmup            for t < warmup
-        rate(t) = peak * d((t - warmup) / (steps - warmup))     after it
+        rate(t) = peak * (t + 1) / warmup                       for t < warmup
+        rate(t) = peak * d((t - warmup) / (steps - warmup))     for warmup <= t < steps
         d(u) = 1 - u (linear), (1 + cos(pi u)) / 2 (cosine), 1 (constant)
 
     Args:
@@ -25,7 +27,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         decay: `linear`, `cosine` or `constant`.
 
     Raises:
-        ValueError: if the warm-up is longer than the run.
+        ValueError: if the warm-up is longer than the run, or `decay` is none of the three.
     """
 
     def __init__(self, peak: float, warmup_steps: int, steps: int, decay: str = "linear") -> None:
@@ -34,6 +36,8 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
                 "`warmup_steps` must not exceed `steps`. Set optimizer.warmup_steps. "
                 f"Received: warmup_steps={warmup_steps}, steps={steps}."
             )
+        if decay not in _DECAYS:
+            raise ValueError(f"`decay` must be one of {', '.join(_DECAYS)}. Received: decay={decay!r}.")
         self.peak = peak
         self.warmup_steps = warmup_steps
         self.steps = steps
@@ -88,6 +92,11 @@ class ClippedAdamW(keras.optimizers.AdamW):
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         # Summed in `_clip_gradients` already.
         return grads_and_vars
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        # Keras reads and writes every weight to subtract 0 of it.
+        if self.weight_decay:
+            super()._apply_weight_decay(variables)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
