@@ -47,6 +47,9 @@ class DistillationModel(keras.Model):
     Reference: LEALLA, section 3.3.
     """
 
+    train_function: Any
+    test_function: Any
+
     def __init__(
         self,
         encoder: Encoder,
@@ -85,13 +88,14 @@ class DistillationModel(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """This replica's part of the loss of the global batch; updates the metrics.
+        """The replica's part of the loss of the global batch; updates the metrics.
 
         Args:
             x: The batch.
-            y, sample_weight: Not used; part of Keras' signature.
+            y: Not used; part of Keras' signature, as `sample_weight` and `training` are.
             y_pred: The embeddings, `call(x)`.
-            training: Not used; part of Keras' signature.
+            sample_weight: Not used.
+            training: Not used.
 
         Returns:
             A float32 scalar.
@@ -103,6 +107,7 @@ class DistillationModel(keras.Model):
             known["fingerprints"] = gather_pairs(Pairs(x["source_fingerprint"], x["target_fingerprint"]))
         if self.combined_loss.config.needs_teacher:
             known["teacher"] = self._teacher_embeddings(x)
+        if self.combined_loss.config.logit:
             known["all_teachers"] = gather_pairs(known["teacher"])
         if self.projection is not None:
             known["projected"] = Pairs(*(self.projection(embedding) for embedding in student))
