@@ -173,8 +173,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         DataError: if the file is missing or damaged.
     """
     try:
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files}
+        # NumPy, given a path, leaves a damaged file open.
+        with path.open("rb") as file, np.load(file) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise DataError(f"{path}: is damaged ({error}); use another checkpoint.") from error
     except OSError as error:

@@ -64,7 +64,9 @@ class TransformerLayer(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if activation not in ACTIVATIONS:
-            raise ValueError(f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: activation={activation!r}.")
+            raise ValueError(
+                f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: activation={activation!r}."
+            )
         self.settings = {
             "num_heads": num_heads,
             "intermediate_dim": intermediate_dim,
