@@ -1,12 +1,13 @@
 """From windows of text to packed batches of ids, in tf.data."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from lealla_tf.config import BatchConfig
+from lealla_tf.corpus.generation import generated_dataset
 from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.corpus.segments import Array
 from lealla_tf.text.packing import add_special_tokens
@@ -37,13 +38,14 @@ def training_batches(
     holds it, and the batches of the window are shuffled; without, all are padded to `length`.
 
     Args:
-        mixture: The pairs, in windows of `config.window * config.size`.
+        mixture: The pairs, in windows of `config.window * config.size` pairs.
         tokenizer: Turns both sides into pieces.
         config: Shape of the batches.
         seed: Of the order of the batches in a window.
         first_step: The step to begin at.
         teacher_inputs: What a teacher within the step is to be fed.
-        worker, num_workers: This worker's number, and how many share the rows of each batch.
+        worker: This worker's number, from 0.
+        num_workers: How many workers share the rows of each batch.
 
     Returns:
         A dataset of dictionaries: `source_token_ids`, `target_token_ids` int32
@@ -53,8 +55,14 @@ def training_batches(
         `teacher_inputs` gives.  rows = `config.size / num_workers`.
 
     Raises:
-        ValueError: if `num_workers` does not divide the size of a batch.
+        ValueError: if `num_workers` does not divide the size of a batch, or if the windows of
+            `mixture` have another size.
     """
+    if mixture.window_size != config.window * config.size:
+        raise ValueError(
+            "`mixture` must have windows of `config.window * config.size` pairs. "
+            f"Received: {mixture.window_size} pairs, window={config.window}, size={config.size}."
+        )
     if config.size % num_workers or not 0 <= worker < num_workers:
         raise ValueError(
             "`num_workers` must divide the size of a batch, and `worker` lie in [0, num_workers). "
@@ -89,15 +97,14 @@ def training_batches(
 def _windows(mixture: Mixture, first: int) -> tf.data.Dataset:
     """The windows from `first` on, each with its number."""
 
-    def generate() -> Iterator[dict[str, Array]]:
-        number = first
-        while True:
-            yield {**mixture.window(number).columns(), "number": np.int64(number)}
-            number += 1
+    ahead = {first: mixture.window(first)}  # now, because its types are asked for
 
-    signature = {name: _spec(column) for name, column in mixture.window(first).columns().items()}
-    signature["number"] = tf.TensorSpec((), tf.int64)
-    return tf.data.Dataset.from_generator(generate, output_signature=signature)
+    def load(number: int) -> dict[str, Array]:
+        window = ahead.pop(number) if number in ahead else mixture.window(number)
+        return {**window.columns(), "number": np.asarray(number, np.int64)}
+
+    signature = {name: _spec(column) for name, column in ahead[first].columns().items()}
+    return generated_dataset(load, {**signature, "number": tf.TensorSpec((), tf.int64)}, first)
 
 
 def _spec(column: Array) -> tf.TensorSpec:
@@ -141,4 +148,3 @@ def _batch(window: Mapping[str, Any], number: Any, pad_id: int, config: BatchCon
         shape = (config.size, static) if name.endswith("_token_ids") else (config.size, *column.shape[1:])
         batch[name] = tf.ensure_shape(column, shape)
     return batch
-

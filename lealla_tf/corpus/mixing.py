@@ -1,7 +1,7 @@
 """Languages mixed by temperature, shuffled by seed: the pairs of any step, at once."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Mixture:
         sources: The pairs by language pair, none of them empty.
         temperature: In [0, 1]; see `mixing_probabilities`.
         seed: Of the order and of the draws.
-        window: Number of pairs in a window.
+        window: Number of pairs in a window, which is also an attribute: `window_size`.
 
     Raises:
         ValueError: if there is no language, or one without pairs.
@@ -45,18 +45,18 @@ class Mixture:
         self._shares = np.cumsum(mixing_probabilities(sizes, temperature))
         self._shares[-1] = 1.0
         self._seed = seed
-        self._window = window
+        self.window_size = window
         self._starts = [np.zeros(len(sizes), dtype=np.int64)]
 
     def window(self, number: int) -> Segment:
-        """The pairs of one window, `window` of them, in the order in which they are to be used."""
+        """The pairs of one window, `window_size` of them, in the order in which they are to be used."""
         starts, stops = self._start(number), self._start(number + 1)
         drawn = [
-            stream.read(int(start), int(stop))
+            part
             for stream, start, stop in zip(self._streams, starts, stops, strict=True)
-            if stop > start
+            for part in stream.read(int(start), int(stop))
         ]
-        order = np.random.default_rng([self._seed, number, 1]).permutation(self._window)
+        order = np.random.default_rng([self._seed, number, 1]).permutation(self.window_size)
         return concatenate(drawn).take(order)
 
     def _start(self, number: int) -> Array:
@@ -64,9 +64,9 @@ class Mixture:
         while len(self._starts) <= number:
             offset = np.random.default_rng([self._seed, len(self._starts) - 1, 0]).random()
             # Systematic sampling: every count is its expectation rounded up or down, and they sum to the window.
-            bounds = np.floor(self._window * self._shares + offset).astype(np.int64)
-            bounds[-1] = self._window
-            counts = np.diff(np.minimum(bounds, self._window), prepend=0)
+            bounds = np.floor(self.window_size * self._shares + offset).astype(np.int64)
+            bounds[-1] = self.window_size
+            counts = np.diff(np.minimum(bounds, self.window_size), prepend=0)
             self._starts.append(self._starts[-1] + counts)
         return self._starts[number]
 
@@ -79,19 +79,18 @@ class _ShuffledSource:
         self._key = [seed, zlib.crc32(name.encode())]
         self._total = sum(source.sizes)
         self._loaded: tuple[int, Segment] | None = None
+        self._order: tuple[tuple[int, int], Array] | None = None
 
-    def read(self, start: int, stop: int) -> Segment:
-        """The pairs at the positions [start, stop) of the endless stream."""
-        parts = []
+    def read(self, start: int, stop: int) -> Iterator[Segment]:
+        """The pairs at the positions [start, stop) of the endless stream, in parts."""
         while start < stop:
             epoch, offset = divmod(start, self._total)
             number, offset = self._locate(epoch, offset)
             size = self._source.sizes[number]
             count = min(size - offset, stop - start)
-            order = np.random.default_rng([*self._key, epoch, number, 1]).permutation(size)
-            parts.append(self._load(number).take(order[offset : offset + count]))
+            rows = self._permute(epoch, number)[offset : offset + count]
+            yield self._load(number).take(rows)
             start += count
-        return concatenate(parts)
 
     def _locate(self, epoch: int, offset: int) -> tuple[int, int]:
         """The segment that holds a position of a pass, and the position within it."""
@@ -99,6 +98,13 @@ class _ShuffledSource:
         bounds = np.cumsum(np.asarray(self._source.sizes)[order])
         place = int(np.searchsorted(bounds, offset, side="right"))
         return int(order[place]), offset - (int(bounds[place - 1]) if place else 0)
+
+    def _permute(self, epoch: int, number: int) -> Array:
+        """The order of a segment's pairs in a pass, the one used last from memory: a long one takes its time."""
+        if self._order is None or self._order[0] != (epoch, number):
+            order = np.random.default_rng([*self._key, epoch, number, 1]).permutation(self._source.sizes[number])
+            self._order = (epoch, number), order
+        return self._order[1]
 
     def _load(self, number: int) -> Segment:
         """A segment, the one loaded last from memory."""

@@ -38,12 +38,11 @@ class Segment:
 
     def take(self, rows: Array | slice) -> "Segment":
         """The given rows, in the given order."""
-        return Segment(*(None if column is None else column[rows] for column in self._columns()))
+        return Segment(**{name: column[rows] for name, column in self.columns().items()})
 
     def columns(self) -> dict[str, Array]:
         """The columns that there are, by name."""
-        names = ("source", "target", "source_teacher", "target_teacher")
-        return {name: column for name, column in zip(names, self._columns(), strict=True) if column is not None}
+        return {name: column for name, column in vars(self).items() if column is not None}
 
     def texts(self) -> tuple[list[str], list[str]]:
         """The source and the target sentences, decoded."""
@@ -54,11 +53,9 @@ class Segment:
         """A CRC of the texts, in order; another text or order gives another."""
         value = 0
         for column in (self.source, self.target):
-            value = zlib.crc32(b"\n".join(column), value)
+            # The last line break keeps the last source apart from the first target.
+            value = zlib.crc32(b"\n".join((*column, b"")), value)
         return value
-
-    def _columns(self) -> tuple[Array | None, ...]:
-        return self.source, self.target, self.source_teacher, self.target_teacher
 
 
 def concatenate(segments: Sequence[Segment]) -> Segment:

@@ -1,0 +1,73 @@
+"""A dataset whose elements a Python function computes, and which lets the interpreter end."""
+
+import atexit
+import traceback
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+Array = np.ndarray[Any, Any]
+
+# Whoever holds the permit of a dataset may call Python for it.
+_permits: "weakref.WeakSet[tf.queue.FIFOQueue]" = weakref.WeakSet()
+
+
+def generated_dataset(
+    compute: Callable[[int], Mapping[str, Array]], signature: Mapping[str, tf.TensorSpec], first: int
+) -> tf.data.Dataset:
+    """The elements `compute(first)`, `compute(first + 1)`, ..., without end.
+
+    tf.data computes ahead in threads of its own. One that waits for the interpreter while
+    that ends waits for ever, and the process with it, whenever an iterator is still alive then:
+    `tf.data.Dataset.from_generator` is prone to that. Here a thread takes a permit before it
+    calls Python, and takes it in C++, where it can be cancelled; when the interpreter is about
+    to end, it takes the permits away.
+
+    Args:
+        compute: Gives the columns of an element. Never called twice at a time.
+        signature: The types and static shapes of those.
+        first: The number of the first element.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when iterated, if `compute` raises something; with its traceback as message.
+    """
+    permit = tf.queue.FIFOQueue(1, tf.bool, shapes=[()])
+    permit.enqueue(True)
+    _permits.add(permit)
+
+    types = [spec.dtype for spec in signature.values()]
+
+    def call(number: Array) -> list[Any]:
+        try:
+            columns = compute(int(number))
+        except Exception:  # carried out of the call as text, because the permit is returned behind it
+            return [traceback.format_exc(), *(np.empty(0, dtype.as_numpy_dtype) for dtype in types)]
+        return ["", *(columns[name] for name in signature)]
+
+    def element(number: Any) -> dict[str, Any]:
+        with tf.control_dependencies([permit.dequeue()]):
+            error, *columns = tf.numpy_function(
+                call, [number], [tf.string, *(spec.dtype for spec in signature.values())]
+            )
+        # Not at the end of `call`, after which there is still some way to go in Python.
+        with tf.control_dependencies([error]):
+            returned = permit.enqueue(True)
+        with tf.control_dependencies([returned]):
+            succeeded = tf.debugging.Assert(tf.equal(error, ""), [error])
+        with tf.control_dependencies([succeeded]):
+            return {
+                name: tf.ensure_shape(column, spec.shape)
+                for (name, spec), column in zip(signature.items(), columns, strict=True)
+            }
+
+    return tf.data.Dataset.range(first, tf.int64.max).map(element)
+
+
+@atexit.register
+def _take_permits() -> None:
+    """Waits for the calls under way, and lets none begin any more."""
+    for permit in list(_permits):
+        permit.dequeue()
