@@ -1,6 +1,7 @@
 """A corpus ready for training: read, filtered, with some pairs held out."""
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,11 @@ def open_corpus(
 def read_filtered(
     files: Iterable[CorpusFile], config: CorpusConfig, progress: Progress = lambda line: None
 ) -> tuple[dict[str, list[tuple[str, str]]], list[FileReport]]:
-    """The pairs of all files that pass the filters, by language pair, and a report per file."""
+    """The pairs of all files that pass the filters, by language pair, and a report per file.
+
+    Raises:
+        DataError: as `read_blocks`, and if nothing is left of a language pair.
+    """
     pair_filter = PairFilter(config.filter)
     kept: dict[str, list[tuple[str, str]]] = {}
     reports = []
@@ -84,19 +89,28 @@ def read_filtered(
         for block in read_blocks(file, config.on_error, report):
             pairs.extend(pair_filter.filter_block(block, file.language_pair, report))
         progress(f"{file.name}: kept {report.kept:,} pairs of {file.language_pair}")
+    for language_pair, pairs in kept.items():
+        if not pairs:
+            dropped: Counter[str] = Counter()
+            for report in reports:
+                dropped.update(report.dropped if report.language_pair == language_pair else {})
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common()) or "none was read"
+            raise DataError(f"No pair of {language_pair} is left (dropped: {reasons}); loosen the filters.")
     return kept, reports
 
 
 def split_held_out(segment: Segment, count: int) -> tuple[Segment, Segment]:
-    """A segment without its held-out pairs, and those: the `count` with the smallest checksums.
+    """A segment without its held-out pairs, and those: about `count` with the smallest checksums.
 
-    The choice depends on the pairs alone and not on their order.  Never more than a tenth
-    is held out.
+    The choice depends on the pairs alone and not on their order, and equal pairs are on the
+    same side; a few less than `count` are held out where checksums are equal, and never more
+    than a tenth of the segment.
     """
     count = min(count, int(len(segment) * _LARGEST_HELD_OUT_SHARE))
-    checksums = [zlib.crc32(target, zlib.crc32(source)) for source, target in zip(segment.source, segment.target)]
-    order = np.argsort(checksums, kind="stable")
-    return segment.take(np.sort(order[count:])), segment.take(np.sort(order[:count]))
+    pairs = zip(segment.source, segment.target, strict=True)
+    checksums = np.array([zlib.crc32(target, zlib.crc32(source)) for source, target in pairs])
+    held_out = checksums < np.partition(checksums, count)[count]
+    return segment.take(~held_out), segment.take(held_out)
 
 
 def _hold_out(pairs: Mapping[str, list[tuple[str, str]]], reports: list[FileReport], count: int) -> Corpus:
@@ -105,8 +119,6 @@ def _hold_out(pairs: Mapping[str, list[tuple[str, str]]], reports: list[FileRepo
     validation = {}
     checksum = 0
     for language_pair, rows in sorted(pairs.items()):
-        if not rows:
-            raise DataError(f"Nothing of {language_pair} is left after filtering; see the table of reasons.")
         segment, held_out = split_held_out(Segment.of_pairs(rows), count)
         checksum = zlib.crc32(f"{language_pair} {segment.fingerprint()}".encode(), checksum)
         sources[language_pair] = InMemory(segment)

@@ -1,6 +1,7 @@
 """Prepared corpora on disk: TFRecord shards of pairs with their teacher's targets."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from lealla_tf.errors import DataError
 from lealla_tf.files import MANIFEST, atomic_file, read_json
 
 _TEACHER = ("source_teacher", "target_teacher")
+_REMEDY = "remove it, and run the same `lealla prepare` command again to write it anew"
+_MANIFEST_FIELDS = ("complete", "fingerprint", "teacher", "language_pairs")
 
 
 def write_shard(path: str | os.PathLike[str], segment: Segment) -> None:
@@ -21,12 +24,18 @@ def write_shard(path: str | os.PathLike[str], segment: Segment) -> None:
 
     Each record is a `tf.train.Example` of bytes: `source`, `target` (UTF-8) and, with a
     teacher, `source_teacher`, `target_teacher` (little-endian float16, 2 bytes a component).
+
+    Raises:
+        DataError: if it cannot be written, for want of space for example.
     """
     columns = segment.columns()
-    with atomic_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        for row in range(len(segment)):
-            feature = {name: _bytes_feature(column[row]) for name, column in columns.items()}
-            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    try:
+        with atomic_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+            for row in range(len(segment)):
+                feature = {name: _bytes_feature(column[row]) for name, column in columns.items()}
+                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    except (OSError, tf.errors.OpError) as error:
+        raise DataError(f"{path}: cannot be written ({_reason(error)}); make room or mend its directory.") from error
 
 
 def read_shard(path: str | os.PathLike[str], count: int, teacher_dim: int | None) -> Segment:
@@ -46,14 +55,13 @@ def read_shard(path: str | os.PathLike[str], count: int, teacher_dim: int | None
         records = tf.data.TFRecordDataset(str(path)).batch(count + 1).get_single_element()
         columns = {name: column.numpy() for name, column in tf.io.parse_example(records, features).items()}
     except tf.errors.NotFoundError as error:
-        raise DataError(f"{path}: is missing; prepare the corpus again.") from error
+        raise DataError(f"{path}: is missing; run the same `lealla prepare` command again to write it.") from error
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        reason = error.message.splitlines()[0]
-        raise DataError(f"{path}: is damaged ({reason}); remove it and prepare the corpus again.") from error
+        raise DataError(f"{path}: is damaged ({_reason(error)}); {_REMEDY}.") from error
+    except tf.errors.OpError as error:
+        raise DataError(f"{path}: cannot be read ({_reason(error)}); make it readable.") from error
     if len(columns["source"]) != count:
-        raise DataError(
-            f"{path}: holds {len(columns['source'])} pairs where the manifest says {count}; prepare the corpus again."
-        )
+        raise DataError(f"{path}: holds {len(columns['source'])} pairs where the manifest says {count}; {_REMEDY}.")
     if teacher_dim is None:
         return Segment(columns["source"], columns["target"])
     targets = [_decode_teacher(path, columns[name], teacher_dim) for name in _TEACHER]
@@ -88,7 +96,11 @@ def read_manifest(directory: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(directory) / MANIFEST
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("kind") != SHARDS_KIND:
-        raise DataError(f"{path}: is not the manifest of a prepared corpus; name a directory that `lealla prepare` wrote.")
+        raise DataError(
+            f"{path}: is not the manifest of a prepared corpus; name a directory that `lealla prepare` wrote."
+        )
+    if missing := [name for name in _MANIFEST_FIELDS if name not in manifest]:
+        raise DataError(f"{path}: lacks {', '.join(missing)}; prepare the corpus again.")
     if not manifest["complete"]:
         raise DataError(f"{directory}: is not complete; run the same `lealla prepare` command again to finish it.")
     return manifest
@@ -114,9 +126,15 @@ def _bytes_feature(value: bytes | Array) -> Any:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
 
 
+def _reason(error: OSError | tf.errors.OpError) -> str:
+    """What an error of the operating system or of TensorFlow says, in one line, without the names of operators."""
+    text = str((error.strerror or error) if isinstance(error, OSError) else error.message)
+    return re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", text.splitlines()[0]).rstrip(". ")
+
+
 def _decode_teacher(path: str | os.PathLike[str], column: Array, dim: int) -> Array:
     """float16 `(count, dim)` from the raw bytes of each row."""
     raw = b"".join(column)
     if len(raw) != 2 * dim * len(column):
-        raise DataError(f"{path}: holds targets of another width than the manifest's {dim}; prepare the corpus again.")
+        raise DataError(f"{path}: holds targets of another width than the manifest's {dim}; {_REMEDY}.")
     return np.frombuffer(raw, "<f2").reshape(len(column), dim)
