@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lealla embed`."""
     parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported directory or a Hub handle")
     parser.add_argument("--preprocessor", default="", metavar="MODEL", help="that of a model which takes ids")
-    parser.add_argument("--input", default="-", metavar="FILE", help="one sentence a line, UTF-8 (default: standard input)")
+    parser.add_argument(
+        "--input", default="-", metavar="FILE", help="one sentence a line, UTF-8 (default: standard input)"
+    )
     parser.add_argument(
         "--output",
         default="-",
@@ -36,8 +38,14 @@ def run(arguments: argparse.Namespace) -> None:
     suffix = Path(arguments.output).suffix
     if arguments.output != "-" and suffix not in (".npy", ".tsv"):
         raise UsageError(f"--output must end in .npy or .tsv. Received: {arguments.output}.")
-    chunks = _chunks(_read_lines(arguments.input))
-    first = next(chunks)
+    if Path(arguments.output).is_dir():
+        raise UsageError(f"--output must name a file. Received: {arguments.output}, which is a directory.")
+    name = "/dev/stdin" if arguments.input == "-" else arguments.input
+    chunks = _chunks(_read_lines(name))
+    # Before the model is loaded, which takes a while, and before the output is opened.
+    first = next(chunks, None)
+    if first is None:
+        raise DataError(f"{name}: is empty; name a file with text.")
     encoder = load_sentence_encoder(arguments.model, arguments.preprocessor)
     clock = _Clock()
     with open_writer(arguments.output, encoder.dim) as write:
@@ -68,18 +76,19 @@ class _Clock:
 
     def finish(self) -> None:
         """All is done."""
-        seconds = time.monotonic() - self._started
+        seconds = max(time.monotonic() - self._started, 1e-9)
         log(f"{self._done:,} sentences in {seconds:.1f} s, {self._done / seconds:,.0f} sentences/s")
 
 
 def _read_lines(name: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, plain or gzipped, or of standard input."""
+    """The lines of a UTF-8 file, plain or gzipped; empty ones too, so that row n is that of line n."""
     from lealla_tf.corpus.lines import read_line_blocks
 
-    for block in read_line_blocks("/dev/stdin" if name == "-" else name):
-        for index, reason in sorted(block.malformed.items()):
+    for block in read_line_blocks(name):
+        if block.malformed:
+            index = min(block.malformed)
+            reason = block.malformed[index].replace("_", " ")
             raise DataError(f"{name}:{block.first + index}: cannot be embedded ({reason}); mend or remove the line.")
-        # The end of the file closes its last line and does not begin another.
         yield from (line.removesuffix("\r") for line in block.lines)
 
 

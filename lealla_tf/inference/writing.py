@@ -10,10 +10,13 @@ import numpy as np
 
 from lealla_tf.files import atomic_file
 
-Write = Callable[[np.ndarray[Any, Any]], None]
+Embeddings = np.ndarray[Any, Any]
+Write = Callable[[Embeddings], None]
 
 # NumPy pads the header to a multiple of 64 bytes; two such hold any number of rows.
 _HEADER_BYTES = 128
+
+_ROWS_AT_ONCE = 1024
 
 
 @contextlib.contextmanager
@@ -23,26 +26,38 @@ def open_writer(path: str, dim: int) -> Iterator[Write]:
     `*.npy` becomes one float32 array `(rows, dim)`; any other name a text file with a line of
     tab-separated numbers for each row, and `-` the same on standard output.  A file takes its
     place only when all rows are written.
+
+    Raises:
+        ValueError: by the function, for rows that have another width than `dim`.
     """
     if path == "-":
-        yield lambda rows: _write_text(sys.stdout.buffer, rows)
+        yield _Writer(sys.stdout.buffer, dim, _text)
         sys.stdout.buffer.flush()
         return
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         if Path(path).suffix != ".npy":
-            yield lambda rows: _write_text(file, rows)
+            yield _Writer(file, dim, _text)
             return
-        written = 0
-
-        def write(rows: np.ndarray[Any, Any]) -> None:
-            nonlocal written
-            file.write(np.ascontiguousarray(rows, "<f4").tobytes())
-            written += len(rows)
-
         file.write(bytes(_HEADER_BYTES))
-        yield write
+        writer = _Writer(file, dim, _raw)
+        yield writer
         file.seek(0)
-        file.write(_header(written, dim))
+        file.write(_header(writer.written, dim))
+
+
+class _Writer:
+    """Appends rows of one width in one form, and counts them."""
+
+    def __init__(self, file: IO[bytes], dim: int, form: Callable[[Embeddings], bytes]) -> None:
+        self._file, self._dim, self._form = file, dim, form
+        self.written = 0
+
+    def __call__(self, rows: Embeddings) -> None:
+        if rows.shape[1:] != (self._dim,):
+            raise ValueError(f"Rows must have the shape (count, {self._dim}). Received: {rows.shape}.")
+        for start in range(0, len(rows), _ROWS_AT_ONCE):  # a number takes many bytes on its way to text
+            self._file.write(self._form(rows[start : start + _ROWS_AT_ONCE]))
+        self.written += len(rows)
 
 
 def _header(rows: int, dim: int) -> bytes:
@@ -52,7 +67,12 @@ def _header(rows: int, dim: int) -> bytes:
     return magic + text.encode().ljust(_HEADER_BYTES - len(magic) - 1) + b"\n"
 
 
-def _write_text(file: IO[bytes], rows: np.ndarray[Any, Any]) -> None:
-    """A line of tab-separated numbers for each row, enough digits to give float32 back."""
-    for row in rows:
-        file.write("\t".join(f"{value:.9g}" for value in row).encode() + b"\n")
+def _raw(rows: Embeddings) -> bytes:
+    """Little-endian float32, row by row."""
+    return np.ascontiguousarray(rows, "<f4").tobytes()
+
+
+def _text(rows: Embeddings) -> bytes:
+    """A line of tab-separated numbers for each row, with enough digits to give float32 back."""
+    line = "\t".join(["%.9g"] * rows.shape[1]) + "\n"
+    return "".join(line % tuple(row) for row in rows.tolist()).encode()
