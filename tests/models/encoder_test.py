@@ -1,7 +1,9 @@
+import itertools
 import math
 import re
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -179,6 +181,15 @@ def test_the_masks_follow_from_the_seed_and_the_replica(encoder: Encoder) -> Non
     assert np.abs(embed(5, 0) - embed(5, 1)).max() > 1e-2
 
 
+def test_every_dropout_asks_for_the_replica() -> None:
+    """One that does not draws the same mask on all replicas, which no loss would show."""
+    asked = itertools.count()
+    config = EncoderConfig(vocabulary_size=30, hidden_dim=8, num_layers=2, num_heads=2, intermediate_dim=12)
+    encoder = Encoder.from_encoder_config(config, replica_id=lambda: next(asked))
+    encoder.embed(INPUTS, training=True)
+    assert next(asked) == 1 + 3 * 2
+
+
 def test_every_dropout_has_a_seed_of_its_own() -> None:
     encoder = Encoder.from_encoder_config(EncoderConfig(vocabulary_size=5, num_layers=3), seed=10)
     seeds = [int(variable.numpy()[0]) for variable in encoder.non_trainable_variables]
@@ -198,6 +209,17 @@ def test_mixed_precision(encoder: Encoder) -> None:
     np.testing.assert_allclose(np.linalg.norm(outputs["embedding"], axis=-1), 1, rtol=1e-6)
     cosines = np.sum(outputs["embedding"] * encoder(INPUTS)["embedding"], axis=-1)
     assert cosines.min() > 0.995
+
+
+def test_mixed_precision_as_the_policy_of_the_process(encoder: Encoder) -> None:
+    """What names no dtype of its own takes this one; the pooler must name float32."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = Encoder.from_encoder_config(CONFIG)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    mixed.set_weights(encoder.get_weights())
+    np.testing.assert_array_equal(mixed.embed(INPUTS), with_weights_of(encoder, dtype="mixed_bfloat16").embed(INPUTS))
 
 
 def test_configuration() -> None:
