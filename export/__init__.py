@@ -1,0 +1,1 @@
+"""Programs around released models: `python -m export.<program>` in a checkout."""
