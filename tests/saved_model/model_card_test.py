@@ -75,7 +75,7 @@ def examples(exported):
 
 
 def test_the_examples_run_as_pasted(exported, examples):
-    """In one process, one after the other, with every warning of ours an error."""
+    """In one process, one after the other."""
     assert len(examples) == 3
     result = subprocess.run(
         [sys.executable, "-I", "-c", "\n".join(examples)], cwd=exported, capture_output=True, text=True
