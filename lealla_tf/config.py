@@ -76,13 +76,16 @@ class EncoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """How text becomes ids: `labse` as the published preprocessor does, or `exact`.
+    """How text becomes ids: `exact`, or `labse` as the preprocessor published with LaBSE does.
 
-    `exact` agrees with Hugging Face's `BertTokenizerFast`; the two differ in control and
-    format characters and in words of more than 100 bytes (long words of Thai, Khmer, ...).
+    `exact` agrees with Hugging Face's `BertTokenizerFast`.  `labse` reproduces what was
+    published with its defects, for models that were trained that way: words of more than 100
+    bytes (long ones of Thai, Khmer, ...) and words joined by a no-break space, which French
+    sets before its punctuation, become unknown.  A new model has no reason to inherit that,
+    so the default is `exact`.
     """
 
-    mode: str = "labse"
+    mode: str = "exact"
 
     def __post_init__(self) -> None:
         _require_member("mode", self.mode, ("labse", "exact"))

@@ -12,7 +12,6 @@ from lealla_tf.config import (
     EncoderConfig,
     LossConfig,
     OptimizerConfig,
-    TextConfig,
     TrainingConfig,
 )
 from lealla_tf.errors import UsageError
@@ -69,7 +68,6 @@ def _quickstart(layers: int, hidden: int, heads: int) -> Config:
             dropout=0.0,
             initializer_range=round(hidden**-0.5, 3),
         ),
-        text=TextConfig(mode="exact"),
         batch=BatchConfig(size=256, length=32, buckets=(12, 16, 20, 24)),
         loss=LossConfig(scale=20.0, temperature=20.0),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=40, clip_norm=1.0, decay="cosine"),

@@ -68,7 +68,7 @@ def test_json_round_trip_of_every_field() -> None:
             layer_norm_epsilon=1e-6,
             initializer_range=0.5,
         ),
-        text=TextConfig(mode="exact"),
+        text=TextConfig(mode="labse"),
         corpus=CorpusConfig(
             files=("de-en:tsv:a b.tsv", "fr-en:tmx:é.tmx"),
             on_error="stop",
@@ -140,7 +140,7 @@ def test_configurations_are_frozen_and_hashable() -> None:
         ("optimizer.learning_rate=1", "optimizer.learning_rate", 1.0),
         ("optimizer.learning_rate=2e-3", "optimizer.learning_rate", 0.002),
         ("text.mode=exact", "text.mode", "exact"),
-        ('text.mode="exact"', "text.mode", "exact"),
+        ('text.mode="labse"', "text.mode", "exact"),
         ("teacher.model=a=b, c", "teacher.model", "a=b, c"),
         ("teacher.model=", "teacher.model", ""),
         ('teacher.model="2024"', "teacher.model", "2024"),

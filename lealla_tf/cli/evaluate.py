@@ -12,7 +12,7 @@ from lealla_tf.evaluation.languages import GROUPS, read_group
 from lealla_tf.evaluation.scores import EVALUATED, LanguageScore
 from lealla_tf.files import atomic_file, write_json
 
-HELP = "Evaluate a model on a benchmark."
+HELP = "evaluate a model on a benchmark: table, JSON, picture"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lealla_tf.text.learning import Sample
     from lealla_tf.text.vocabulary import Vocabulary
 
-HELP = "Learn a vocabulary from a corpus."
+HELP = "learn a vocabulary from parallel text"
 
 # Seconds between two lines about progress.
 _REPORT_EVERY = 10

@@ -128,7 +128,7 @@ def test_what_is_said_of_the_model(checkpoint, facts, tmp_path):
     assert (plain.name, plain.license, plain.benchmarks) == ("output", "", ())
     assert (named.name, named.license) == ("Letters", "CC0")
     assert plain.checkpoint == checkpoint.fingerprint
-    assert (plain.text_mode, plain.sequence_length) == ("labse", 16)
+    assert (plain.text_mode, plain.sequence_length) == ("exact", 16)
     assert plain.languages == ("de", "en")
     assert plain.metrics == FACTS["metrics"]
     assert plain.training == (
