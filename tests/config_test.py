@@ -140,7 +140,7 @@ def test_configurations_are_frozen_and_hashable() -> None:
         ("optimizer.learning_rate=1", "optimizer.learning_rate", 1.0),
         ("optimizer.learning_rate=2e-3", "optimizer.learning_rate", 0.002),
         ("text.mode=exact", "text.mode", "exact"),
-        ('text.mode="labse"', "text.mode", "exact"),
+        ('text.mode="labse"', "text.mode", "labse"),
         ("teacher.model=a=b, c", "teacher.model", "a=b, c"),
         ("teacher.model=", "teacher.model", ""),
         ('teacher.model="2024"', "teacher.model", "2024"),
