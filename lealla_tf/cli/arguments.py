@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from lealla_tf.config import Config, from_dict
-from lealla_tf.errors import DataError
+from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import read_json
 from lealla_tf.presets import PRESETS, preset
 
@@ -44,7 +44,11 @@ def read_config(name: str) -> Config:
         return preset(name)
     if not Path(name).is_file():
         raise DataError(f"{name}: there is no such configuration file; name one, or a preset ({', '.join(PRESETS)}).")
-    return from_dict(Config, read_json(name))
+    values = read_json(name)
+    try:
+        return from_dict(Config, values)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
 
 
 def log(line: str) -> None:

@@ -1,6 +1,7 @@
 """`lealla train`: an encoder from parallel text, with or without a teacher."""
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,12 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         default="",
         metavar="PRESET|FILE",
-        help=f"a preset ({', '.join(PRESETS)}) or a JSON file; default: lealla_small, or that of --init-from",
+        help=f"a preset ({', '.join(PRESETS)}) or a JSON file; default: lealla_small, with --init-from in the shape "
+        "and the batches of that checkpoint",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="a setting, such as encoder.num_layers=12"
     )
     add_corpus_argument(parser)
+    # Where it is not given, what the configuration says counts, which is `skip` by default.
+    parser.set_defaults(on_error=None)
     parser.add_argument("--vocabulary", default="", metavar="FILE", help="the vocabulary; default: that of --init-from")
     add_teacher_arguments(parser)
     parser.add_argument(
@@ -48,20 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, or goes on with the run in the output directory."""
+    config, vocabulary = _configure(arguments)
+
     from lealla_tf.corpus.filtering import report_table
     from lealla_tf.corpus.opening import open_corpus
     from lealla_tf.inference.sentence_encoder import embed_with
     from lealla_tf.training.run import train
 
-    config, vocabulary = _configure(arguments)
-    wants_teacher = config.loss.needs_teacher
-    corpus = open_corpus(config.corpus, config.validation.pairs, wants_teacher, progress=log)
+    corpus = open_corpus(config.corpus, config.validation.pairs, config.loss.needs_teacher, progress=log)
     if corpus.reports:
         log(report_table(corpus.reports))
     log(f"{corpus.num_pairs:,} pairs to train on, {len(corpus.sources)} language pairs")
-    if wants_teacher and corpus.teacher is None and not config.teacher.model:
+    if config.loss.needs_teacher and corpus.teacher is None and not config.teacher.model:
         log("No teacher is given: training with the additive-margin loss alone (loss.feature = loss.logit = 0).")
-        config = replace(config, loss=replace(config.loss, feature=0.0, logit=0.0))
+        config = with_settings(config, ["loss.feature=0", "loss.logit=0"])
+    elif config.teacher.model and not config.loss.needs_teacher:
+        log(f"The teacher {config.teacher.model} is not used: loss.feature and loss.logit are 0.")
     outcome = train(
         config,
         vocabulary,
@@ -69,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.output,
         lambda encoder, tokenizer: embed_with(encoder, tokenizer, config.batch.length).embed,
         _teacher_maker(config, corpus),
+        progress=log,
     )
     if outcome.interrupted:
         log(f"Stopped after step {outcome.step:,}. The same command goes on from there.")
@@ -79,38 +86,35 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _configure(arguments: argparse.Namespace) -> tuple[Config, "Vocabulary"]:
     """The resolved configuration and the vocabulary, from the command line."""
+    config = read_config(arguments.config) if arguments.config else None
+    origin = arguments.init_from or (config.training.init_from if config else "")
+    if not arguments.vocabulary and not origin:
+        raise UsageError("A vocabulary is needed: learn one with `lealla vocabulary` and name it with --vocabulary.")
+
     from lealla_tf.checkpoints import load_checkpoint
     from lealla_tf.text.vocabulary import Vocabulary
 
-    initial = load_checkpoint(arguments.init_from) if arguments.init_from else None
-    if initial is not None and not arguments.config:
-        config = replace(Config(), encoder=initial.config.encoder, text=initial.config.text)
-    else:
-        config = read_config(arguments.config or "lealla_small")
-    if arguments.vocabulary:
+    initial = load_checkpoint(origin) if origin else None
+    if config is None and initial is not None:
+        config = replace(Config(), encoder=initial.config.encoder, text=initial.config.text, batch=initial.config.batch)
+    elif config is None:
+        config = read_config("lealla_small")
+    if initial is None or arguments.vocabulary:
         vocabulary = Vocabulary.from_file(arguments.vocabulary)
-    elif initial is not None:
-        vocabulary = initial.vocabulary
     else:
-        raise UsageError("A vocabulary is needed: learn one with `lealla vocabulary` and name it with --vocabulary.")
-    settings = [f"encoder.vocabulary_size={len(vocabulary)}"]
-    if arguments.strategy:
-        settings.append(f"training.strategy={arguments.strategy}")
-    config = with_settings(config, [*settings, *arguments.set])
-    given = {
-        "files": tuple(arguments.corpus) or config.corpus.files,
-        "on_error": arguments.on_error,
+        vocabulary = initial.vocabulary
+    settings = {
+        "encoder.vocabulary_size": len(vocabulary),
+        "corpus.files": arguments.corpus,
+        "corpus.on_error": arguments.on_error,
+        "teacher.model": arguments.teacher,
+        "teacher.preprocessor": arguments.teacher_preprocessor,
+        "training.init_from": arguments.init_from,
+        "training.strategy": arguments.strategy,
     }
-    teacher = {
-        "model": arguments.teacher or config.teacher.model,
-        "preprocessor": arguments.teacher_preprocessor or config.teacher.preprocessor,
-    }
-    return replace(
-        config,
-        corpus=replace(config.corpus, **given),
-        teacher=replace(config.teacher, **teacher),
-        training=replace(config.training, init_from=arguments.init_from or config.training.init_from),
-    ), vocabulary
+    # JSON, so that a file whose name looks like a number or a list stays the name of a file.
+    given = [f"{field}={json.dumps(value)}" for field, value in settings.items() if value]
+    return with_settings(config, [*given, *arguments.set]), vocabulary
 
 
 def _teacher_maker(config: Config, corpus: "Corpus") -> "Callable[[], SentenceEncoder] | None":

@@ -1,11 +1,11 @@
 """What happens between the steps of a run: its log, its checkpoints, its end."""
 
+import contextlib
 import json
 import math
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,17 +13,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lealla_tf.errors import UserError
+from lealla_tf.errors import DataError, UserError
+from lealla_tf.files import atomic_file
 
 Metrics = dict[str, float]
+Progress = Callable[[str], None]
 
 
 class RunLog(keras.callbacks.Callback):
     """Writes the means of the losses every `every` steps, and stops the run at a NaN.
 
     Each entry goes to `metrics.jsonl` (a line of JSON), to TensorBoard's event files under
-    `tensorboard/`, and to standard error with the rate and the time left.  Entries of steps
-    after `first_step`, which a killed run left, are dropped.
+    `tensorboard/`, and to `progress` with the rate and the time left.  Entries of steps
+    after `first_step`, which a killed run left, are dropped from `metrics.jsonl`.
 
     Args:
         directory: The run's directory.
@@ -31,19 +33,26 @@ class RunLog(keras.callbacks.Callback):
         first_step: The step that the run goes on from.
         steps: The length of the whole run.
         batch_size: Pairs per step, for the rate.
+        progress: Called with a line to show for each entry.
 
     Raises:
         UserError: when the loss is not finite; names the step.
+        DataError: when an entry cannot be written, or `metrics.jsonl` is not what a run left.
     """
 
-    def __init__(self, directory: Path, every: int, first_step: int, steps: int, batch_size: int) -> None:
+    def __init__(
+        self, directory: Path, every: int, first_step: int, steps: int, batch_size: int, progress: Progress
+    ) -> None:
         super().__init__()
         self._path = directory / "metrics.jsonl"
         self._every = every
         self._first_step = self._step = first_step
         self._steps = steps
         self._batch_size = batch_size
-        self._writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        self._progress = progress
+        self._events = directory / "tensorboard"
+        with _writing(self._events):
+            self._writer = tf.summary.create_file_writer(str(self._events))
         _keep_until(self._path, first_step)
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -57,10 +66,7 @@ class RunLog(keras.callbacks.Callback):
         values = {name: float(value) for name, value in (logs or {}).items()}
         if not math.isfinite(values["loss"]):
             steps = f"step {self._step}" if self._step == previous + 1 else f"steps {previous + 1} to {self._step}"
-            raise UserError(
-                f"The loss is {values['loss']} at {steps}; the run stopped, and its last checkpoint is kept. "
-                "Lower optimizer.learning_rate or optimizer.clip_norm, and start again in a new directory."
-            )
+            raise diverged(f"The loss is {values['loss']} at {steps}")
         if self._step % self._every == 0 or self._step == self._steps:
             self._write_entry(values)
             self.model.reset_metrics()
@@ -70,11 +76,12 @@ class RunLog(keras.callbacks.Callback):
         self._write(step, dict(metrics))
         mean = metrics.get("validation/precision_at_1")
         if mean is not None:
-            print(f"step {step:>7,}  validation precision@1 {100 * mean:.1f} %", file=sys.stderr, flush=True)
+            self._progress(f"step {step:>7,}  validation precision@1 {100 * mean:.1f} %")
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes TensorBoard's files."""
-        self._writer.close()
+        with _writing(self._events):
+            self._writer.close()
 
     def _write_entry(self, values: Metrics) -> None:
         """An entry of the losses."""
@@ -86,20 +93,19 @@ class RunLog(keras.callbacks.Callback):
         self._write(self._step, {**values, "learning_rate": learning_rate, **rate_metrics})
         left = (self._steps - self._step) / rate
         terms = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        print(
+        self._progress(
             f"step {self._step:>7,}/{self._steps:,}  {terms}  {rate * self._batch_size:,.0f} pairs/s  "
-            f"{duration(left)} left",
-            file=sys.stderr,
-            flush=True,
+            f"{duration(left)} left"
         )
 
     def _write(self, step: int, metrics: Metrics) -> None:
         """Appends a line of JSON, and the scalars to TensorBoard."""
-        with self._path.open("a", encoding="utf-8") as file:
+        with _writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
-        with self._writer.as_default(step=step):
+        with _writing(self._events), self._writer.as_default(step=step):
             for name, value in metrics.items():
                 tf.summary.scalar(name, value)
+            self._writer.flush()
 
 
 class Checkpointing(keras.callbacks.Callback):
@@ -113,14 +119,18 @@ class Checkpointing(keras.callbacks.Callback):
         every: The number of steps between checkpoints.
         first_step: The step that the run goes on from.
         steps: The length of the whole run.
+        progress: Called with a line to show when the run is told to stop.
     """
 
-    def __init__(self, save: Callable[[int], None], every: int, first_step: int, steps: int) -> None:
+    def __init__(
+        self, save: Callable[[int], None], every: int, first_step: int, steps: int, progress: Progress
+    ) -> None:
         super().__init__()
         self._save = save
         self._every = every
         self._first_step = first_step
         self._steps = steps
+        self._progress = progress
         self._handlers: dict[int, Any] = {}
         self.interrupted = False
 
@@ -146,7 +156,15 @@ class Checkpointing(keras.callbacks.Callback):
         """Marks the run to be stopped."""
         self.interrupted = True
         signal.signal(number, signal.SIG_DFL)
-        print("Stopping after this step; the checkpoint is saved. Once more stops at once.", file=sys.stderr)
+        self._progress("Stopping after this step, with a checkpoint. Once more stops at once, without.")
+
+
+def diverged(what: str) -> UserError:
+    """The error of a run that `what` shows to be beyond help."""
+    return UserError(
+        f"{what}; the run stopped, and the checkpoints before it are kept. Lower optimizer.learning_rate or "
+        "optimizer.clip_norm, and start again in a new directory."
+    )
 
 
 def duration(seconds: float) -> str:
@@ -157,12 +175,31 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tells a full disk, and whatever else keeps `path` from being written, as the user's."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.message.splitlines()[0].rpartition("}} ")[2]
+        raise DataError(
+            f"{path}: cannot be written ({reason}); make room, and start the same command again."
+        ) from error
+
+
 def _keep_until(path: Path, step: int) -> None:
     """Drops the entries of later steps, and a line that was cut short."""
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n") and json.loads(line)["step"] <= step:
-            kept.append(line)
-    path.write_text("".join(kept), encoding="utf-8")
+    for number, line in enumerate(
+        path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True), start=1
+    ):
+        try:
+            if line.endswith("\n") and json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{path}:{number}: is not an entry of a run; mend or remove the line.") from error
+    # Replaced as a whole: a run may be killed here as anywhere.
+    with atomic_file(path) as temporary:
+        temporary.write_text("".join(kept), encoding="utf-8")

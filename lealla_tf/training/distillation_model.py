@@ -73,7 +73,9 @@ class DistillationModel(keras.Model):
         if self.projection is not None:
             self.projection.build((None, encoder.config.dim))
         self._teacher = teacher
-        self._embed = tf.function(encoder.embed, jit_compile=True) if compile_encoder else encoder.embed
+        self._embed = (
+            tf.function(encoder.embed, autograph=False, jit_compile=True) if compile_encoder else encoder.embed
+        )
         terms = [term for term in ("additive_margin", "feature", "logit") if getattr(loss, term)]
         self._means = {term: keras.metrics.Mean(name=term) for term in ("loss", *terms)}
         self.built = True
@@ -159,6 +161,8 @@ class DistillationModel(keras.Model):
         strategies as soon as an execution holds more than one step.
         """
         strategy = self.distribute_strategy
+        # Only the loop is for AutoGraph; rewriting all that a step calls took a second of every start.
+        step = tf.autograph.experimental.do_not_convert(step)
 
         @tf.function
         def loop(iterator: Any) -> dict[str, Any]:

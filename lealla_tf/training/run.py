@@ -1,29 +1,27 @@
 """A training run from start to end: built, restored, fitted, saved."""
 
-import contextlib
-import fcntl
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lealla_tf.checkpoints import RunDirectory, load_checkpoint, save_checkpoint
-from lealla_tf.config import Config, to_dict, to_json
+from lealla_tf.config import Config
 from lealla_tf.corpus.batching import training_batches
 from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.corpus.opening import Corpus
+from lealla_tf.corpus.segments import Segment
 from lealla_tf.corpus.specification import split_language_pair
-from lealla_tf.errors import DataError, UsageError
-from lealla_tf.files import atomic_file, read_json
+from lealla_tf.errors import DataError, UsageError, UserError
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
-from lealla_tf.training.callbacks import Checkpointing, RunLog
+from lealla_tf.training.callbacks import Checkpointing, Progress, RunLog, diverged
+from lealla_tf.training.claim import claimed_run
 from lealla_tf.training.cross_replica import replica_id
 from lealla_tf.training.distillation_model import DistillationModel
 from lealla_tf.training.optimizer import make_optimizer
@@ -63,6 +61,7 @@ def train(
     output: str | Path,
     embed_with: EmbedWith,
     make_teacher: Callable[[], Teacher] | None = None,
+    progress: Progress = lambda line: None,
 ) -> Outcome:
     """Trains an encoder, or goes on with the run that `output` holds.
 
@@ -77,19 +76,36 @@ def train(
         embed_with: Gives an `Embed` of an encoder, for validation.
         make_teacher: Loads a teacher that embeds on the fly; called in the strategy's scope.
             Without it, targets come from the corpus.
+        progress: Called with a line to show, again and again.
+
+    Returns:
+        The last step that was done, whether the run was stopped before its end, and the
+        best checkpoint.
 
     Raises:
         UsageError: if the configuration does not fit the vocabulary, the corpus or the
             machine, or differs from that of the run in `output`.
-        DataError: if `output` cannot be used, or a checkpoint is damaged.
-        UserError: if the loss is not finite.
+        DataError: if `output` cannot be used, or a checkpoint or the corpus is damaged.
+        UserError: if the loss or a weight is not finite, or a step does not fit into memory.
     """
     _check(config, vocabulary, corpus, make_teacher is not None)
-    run = RunDirectory(output)
-    with _exclusive(run.path):
-        _claim(run, config, vocabulary, corpus)
-        run.remove_others()
-        return _Run(config, vocabulary, corpus, run, embed_with, make_teacher).fit()
+    facts = {"vocabulary": vocabulary.fingerprint, "corpus": corpus.fingerprint}
+    with claimed_run(Path(output), config, facts) as run:
+        return _Run(config, vocabulary, corpus, run, embed_with, make_teacher, progress).fit()
+
+
+class _WatchedMixture(Mixture):
+    """Remembers why a window could not be read: tf.data tells no more than that it could not."""
+
+    error: DataError | None = None
+
+    def window(self, number: int) -> Segment:
+        """The pairs of one window."""
+        try:
+            return super().window(number)
+        except DataError as error:
+            self.error = error
+            raise
 
 
 class _Run:
@@ -103,11 +119,11 @@ class _Run:
         run: RunDirectory,
         embed_with: EmbedWith,
         make_teacher: Callable[[], Teacher] | None,
+        progress: Progress,
     ) -> None:
         self.config, self.vocabulary, self.corpus, self.run = config, vocabulary, corpus, run
+        self.progress = progress
         self.tokenizer = Tokenizer(vocabulary, config.text.mode)
-        keras.utils.set_random_seed(config.training.seed)
-        tf.config.experimental.enable_op_determinism()
         self.strategy = make_strategy(config.training.strategy)
         if config.batch.size % self.strategy.num_replicas_in_sync:
             raise UsageError(
@@ -116,6 +132,9 @@ class _Run:
             )
         with self.strategy.scope():
             self.teacher = make_teacher() if make_teacher else None
+            # After the teacher, whose making draws numbers too: the student's first weights are those of the seed.
+            keras.utils.set_random_seed(config.training.seed)
+            tf.config.experimental.enable_op_determinism()
             self.model = self._build_model()
         self.embed = embed_with(self.model.encoder, self.tokenizer)
         self.first_step = self._restore()
@@ -125,22 +144,39 @@ class _Run:
         training = self.config.training
         left = training.steps - self.first_step
         if not left:
-            print(f"{self.run.path}: all {training.steps:,} steps are done.", file=sys.stderr)
+            self.progress(f"{self.run.path}: all {training.steps:,} steps are done.")
             return self._outcome(training.steps, interrupted=False)
-        directory, batch_size = self.run.path, self.config.batch.size
-        log = RunLog(directory, training.log_every, self.first_step, training.steps, batch_size)
+        bounds = self.first_step, training.steps
+        log = RunLog(self.run.path, training.log_every, *bounds, self.config.batch.size, self.progress)
 
         def save(step: int) -> None:
             self._save(step, log)
 
-        checkpointing = Checkpointing(save, training.checkpoint_every, self.first_step, training.steps)
+        checkpointing = Checkpointing(save, training.checkpoint_every, *bounds, self.progress)
         try:
-            callbacks = [log, checkpointing]
-            self.model.fit(self._batches(), steps_per_epoch=left, shuffle=False, verbose=0, callbacks=callbacks)
+            self._fit(left, [log, checkpointing])
         finally:
             checkpointing.restore_signals()
         step = int(self.model.optimizer.iterations.numpy())
         return self._outcome(step, checkpointing.interrupted and step < training.steps)
+
+    def _fit(self, steps: int, callbacks: list[keras.callbacks.Callback]) -> None:
+        """Keras' `fit`, with what goes wrong in it for reasons that a user can mend told as such."""
+        config = self.config
+        window = config.batch.window * config.batch.size
+        mixture = _WatchedMixture(self.corpus.sources, config.corpus.temperature, config.training.seed, window)
+        try:
+            batches = self._batches(mixture)
+            self.model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
+        except tf.errors.ResourceExhaustedError as error:
+            raise UserError(
+                "A step does not fit into the memory of the device. Lower batch.size or batch.length, and start again "
+                "in a new directory."
+            ) from error
+        except tf.errors.OpError as error:
+            if mixture.error is None:
+                raise
+            raise mixture.error from error
 
     def _build_model(self) -> DistillationModel:
         """The model and its optimizer, with all their variables."""
@@ -170,6 +206,8 @@ class _Run:
         """Loads the last checkpoint, or the weights to start from; gives the step."""
         if self.run.last is not None:
             checkpoint = load_checkpoint(self.run.last)
+            if checkpoint.manifest.get("teacher") != self._teacher_fingerprint():
+                raise UsageError(f"{self.run.path} holds a run with another teacher; name another --output.")
             restore_state(self.model, checkpoint.read_training_state(), str(checkpoint.directory))
             return int(checkpoint.manifest["step"])
         if self.config.training.init_from:
@@ -182,32 +220,53 @@ class _Run:
             checkpoint.assign_to(self.model.encoder)
         return 0
 
-    def _batches(self) -> tf.data.Dataset:
+    def _batches(self, mixture: Mixture) -> tf.data.Dataset:
         """The batches of the steps that are left."""
-        config = self.config
-        mixture = Mixture(
-            self.corpus.sources, config.corpus.temperature, config.training.seed, config.batch.window * config.batch.size
-        )
         return training_batches(
             mixture,
             self.tokenizer,
-            config.batch,
-            seed=config.training.seed,
+            self.config.batch,
+            seed=self.config.training.seed,
             first_step=self.first_step,
             teacher_inputs=self.teacher.inputs if self.teacher else None,
         )
 
     def _save(self, step: int, log: RunLog) -> None:
         """Validates, and writes the checkpoint of a step."""
-        metrics = validate(self.embed, self.corpus.validation)
+        state = read_state(self.model)
+        # A finite loss may have a gradient that is not; the checkpoint before it must stay.
+        if not all(np.isfinite(value).all() for value in state.values()):
+            raise diverged(f"The weights are not finite after step {step}")
+        try:
+            metrics = validate(self.embed, self.corpus.validation)
+        except FloatingPointError as error:
+            raise diverged(f"The embeddings are not finite after step {step}") from error
         if metrics:
             log.write_validation(step, metrics)
-        path = self.run.checkpoint_path(step)
         pairs = [split_language_pair(pair) for pair in self.corpus.sources]
         languages = sorted({language for pair in pairs for language in pair})
-        facts = {"step": step, "languages": languages, "corpus": self.corpus.fingerprint, "metrics": metrics}
-        save_checkpoint(path, self.model.encoder, self.config, self.vocabulary, facts, read_state(self.model))
-        self.run.record(path, metrics.get("validation/precision_at_1"))
+        facts = {
+            "step": step,
+            "languages": languages,
+            "corpus": self.corpus.fingerprint,
+            "teacher": self._teacher_fingerprint(),
+            "metrics": metrics,
+        }
+        path = self.run.checkpoint_path(step)
+        try:
+            save_checkpoint(path, self.model.encoder, self.config, self.vocabulary, facts, state)
+            self.run.record(path, metrics.get("validation/precision_at_1"))
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be written ({error.strerror}); the checkpoint before it is kept. "
+                "Make room, and start the same command again."
+            ) from error
+
+    def _teacher_fingerprint(self) -> str | None:
+        """Of the teacher whose targets the run learns from."""
+        if self.teacher is not None:
+            return self.teacher.fingerprint
+        return self.corpus.teacher["fingerprint"] if self.corpus.teacher else None
 
     def _outcome(self, step: int, interrupted: bool) -> Outcome:
         best = self.run.best
@@ -223,6 +282,11 @@ def _check(config: Config, vocabulary: Vocabulary, corpus: Corpus, has_teacher: 
             f"encoder.vocabulary_size must be the size of the vocabulary, {len(vocabulary)}. "
             f"Received: {config.encoder.vocabulary_size}."
         )
+    if config.optimizer.warmup_steps > config.training.steps:
+        raise UsageError(
+            f"optimizer.warmup_steps must not exceed training.steps, {config.training.steps}. "
+            f"Received: {config.optimizer.warmup_steps}."
+        )
     if config.loss.needs_teacher and not has_teacher and corpus.teacher is None:
         raise UsageError(
             "The losses need a teacher: name one with --teacher, prepare the corpus with one, or set "
@@ -230,45 +294,3 @@ def _check(config: Config, vocabulary: Vocabulary, corpus: Corpus, has_teacher: 
         )
     if config.training.strategy == "tpu" and config.batch.buckets:
         raise UsageError("A TPU needs batches of one length: set batch.buckets=[].")
-
-
-@contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Keeps a second process out of the run's directory."""
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"{path}: another process is training here; wait for it or name another --output.") from error
-        yield
-
-
-def _claim(run: RunDirectory, config: Config, vocabulary: Vocabulary, corpus: Corpus) -> None:
-    """Writes what the run is made of, or checks that it is the same as before."""
-    facts = {"vocabulary": vocabulary.fingerprint, "corpus": corpus.fingerprint}
-    path = run.path / "config.json"
-    if not path.is_file():
-        if any(name not in (".lock",) for name in os.listdir(run.path)):
-            raise DataError(f"{run.path}: the directory is not empty and holds no run; name another --output.")
-        run.create(facts)
-        with atomic_file(path) as temporary:
-            temporary.write_text(to_json(config), encoding="utf-8")
-        return
-    if differing := _differences(read_json(path), to_dict(config)):
-        raise UsageError(
-            f"{run.path} holds a run with other settings ({'; '.join(differing[:3])}); "
-            "name another --output, or give the same settings to go on with it."
-        )
-    for name, value in facts.items():
-        if run.facts.get(name) != value:
-            raise UsageError(f"{run.path} holds a run with another {name}; name another --output.")
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """The settings that differ, as `name: before, now after`."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = sorted(before.keys() | now.keys())
-        return [text for name in names for text in _differences(before.get(name), now.get(name), f"{path}.{name}")]
-    return [] if before == now else [f"{path.removeprefix('.')} was {before!r} and is {now!r}"]
-

@@ -41,6 +41,11 @@ def restore_state(model: DistillationModel, state: Weights, origin: str) -> None
         differing = ", ".join(sorted(expected ^ found)[:3]) or "dropout_seeds"
         raise DataError(f"{origin}: is not a checkpoint of this run (differing: {differing}); name another --output.")
     for name, variable in others.items():
+        if state[name].shape != tuple(variable.shape):
+            raise DataError(
+                f"{origin}: is not a checkpoint of this run ({name} has the shape {state[name].shape}, and here it "
+                f"is {tuple(variable.shape)}); name another --output."
+            )
         variable.assign(state[name])
     for variable, value in zip(seeds, state["dropout_seeds"], strict=True):
         variable.assign(value)

@@ -40,7 +40,7 @@ def _tpu() -> tf.distribute.Strategy:
     """The TPU that `TPU_NAME` names, or that of this machine."""
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(os.environ.get("TPU_NAME", "local"))
-    except (ValueError, tf.errors.OpError) as error:
+    except (ValueError, OSError, tf.errors.OpError) as error:
         raise UsageError(
             "The strategy tpu needs a TPU, and none was found "
             f"({str(error).splitlines()[0][:100]}). Run on a TPU VM, or set TPU_NAME, or choose --strategy=one_device."

@@ -23,11 +23,16 @@ def validate(embed: Embed, held_out: Mapping[str, Segment]) -> dict[str, float]:
         `validation/<pair>/source_to_target/precision_at_1` and the opposite direction for
         each language pair, and their mean as `validation/precision_at_1`; nothing if nothing
         is held out.
+
+    Raises:
+        FloatingPointError: if an embedding is not finite.
     """
     metrics: dict[str, float] = {}
     for language_pair, segment in sorted(held_out.items()):
-        source, target = segment.texts()
-        forward, backward = precision_at_1(embed(source), embed(target))
+        source, target = (embed(texts) for texts in segment.texts())
+        if not (np.isfinite(source).all() and np.isfinite(target).all()):
+            raise FloatingPointError(f"The embeddings of {language_pair} are not finite.")
+        forward, backward = precision_at_1(source, target)
         metrics[f"validation/{language_pair}/source_to_target/precision_at_1"] = forward
         metrics[f"validation/{language_pair}/target_to_source/precision_at_1"] = backward
     if metrics:
