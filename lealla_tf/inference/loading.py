@@ -1,11 +1,13 @@
 """Models by name: a checkpoint, an exported directory, or a Hub handle."""
 
+import contextlib
 import functools
+import hashlib
+import socket
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +28,9 @@ _SAVED_MODEL = "saved_model.pb"
 
 # The name that `lealla export` gives to the model that takes strings.
 _SENTENCE_ENCODER = "sentence_encoder"
+
+# Seconds without an answer after which a server counts as out of reach; TensorFlow Hub itself waits for ever.
+_PATIENCE = 60.0
 
 
 def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder:
@@ -78,12 +83,16 @@ def _resolve(handle: str) -> Path:
     if Path(handle).exists():
         return Path(handle)
     if "://" not in handle:
-        raise DataError(f"{handle}: does not exist; name a checkpoint, an exported directory or a Hub handle (https://...).")
+        raise DataError(
+            f"{handle}: does not exist; name a checkpoint, an exported directory or a Hub handle (https://...)."
+        )
     try:
-        return Path(hub.resolve(handle))
-    except (URLError, OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{handle}: cannot be fetched ({reason}); connect, or name a local directory.") from error
+        with _socket_timeout(_PATIENCE):
+            return Path(hub.resolve(handle))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise DataError(
+            f"{handle}: cannot be fetched ({_first_line(error)}); connect, or name a local directory."
+        ) from error
 
 
 def _load(directory: Path, name: str) -> tuple[Any, str]:
@@ -92,12 +101,25 @@ def _load(directory: Path, name: str) -> tuple[Any, str]:
         raise DataError(f"{name}: holds no model ({_SAVED_MODEL} or a checkpoint); name another directory.")
     try:
         loaded = hub.load(str(directory))
-        fingerprint = tf.saved_model.experimental.read_fingerprint(str(directory)).singleprint()
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise DataError(f"{name}: cannot be loaded as a SavedModel ({str(error).splitlines()[0]}).") from error
+        fingerprint = _fingerprint(directory)
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        raise DataError(
+            f"{name}: cannot be loaded as a SavedModel ({_first_line(error)}); fetch or export it again."
+        ) from error
     if not callable(loaded):
         raise DataError(f"{name}: is a SavedModel that cannot be called; name one of TensorFlow Hub's format.")
     return loaded, fingerprint
+
+
+def _fingerprint(directory: Path) -> str:
+    """What changes with the graph or the weights of a SavedModel."""
+    try:
+        return str(tf.saved_model.experimental.read_fingerprint(str(directory)).singleprint())
+    except FileNotFoundError:
+        # Written before TensorFlow 2.12, as LaBSE is. The index holds the checksums of all weights.
+        digest = hashlib.sha256((directory / _SAVED_MODEL).read_bytes())
+        digest.update((directory / "variables" / "variables.index").read_bytes())
+        return digest.hexdigest()
 
 
 def _default_output(model: Any, inputs: Any) -> Any:
@@ -109,15 +131,17 @@ def _default_output(model: Any, inputs: Any) -> Any:
 def _width(inputs: Callable[[Any], Any], embed_inputs: Callable[[Any], Any], name: str, has_preprocessor: bool) -> int:
     """The width of the embeddings, found by embedding a word."""
     try:
-        output = embed_inputs(inputs(tf.constant(["word"])))
-    except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+        shape = tf.convert_to_tensor(embed_inputs(inputs(tf.constant(["word"]))), tf.float32).shape
+    except (ValueError, TypeError, LookupError, AttributeError, tf.errors.OpError) as error:
         remedy = (
             "check that the preprocessor belongs to it"
             if has_preprocessor
             else "an encoder that takes ids needs its --preprocessor"
         )
-        raise DataError(f"{name}: does not embed strings ({str(error).strip().splitlines()[0]}); {remedy}.") from error
-    return int(output.shape[-1])
+        raise DataError(f"{name}: does not embed strings ({_first_line(error)}); {remedy}.") from error
+    if shape.rank != 2:
+        raise DataError(f"{name}: gives an output of shape {shape} for one sentence; name a model that gives a vector.")
+    return int(shape[-1])
 
 
 def _exported_languages(directory: Path) -> tuple[str, ...]:
@@ -127,3 +151,19 @@ def _exported_languages(directory: Path) -> tuple[str, ...]:
             manifest = read_json(place / MANIFEST)
             return tuple(manifest.get("languages", ())) if isinstance(manifest, dict) else ()
     return ()
+
+
+@contextlib.contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Bounds how long a connection that is opened in the block waits for an answer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of what an exception says, or what it is."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -54,7 +54,9 @@ class SentenceEncoder:
         self.num_parameters = num_parameters
         self.trained_languages = tuple(trained_languages)
         signature = [tf.TensorSpec([None], tf.string)]
-        self._embed_strings = tf.function(lambda strings: self.embed_inputs(inputs(strings)), input_signature=signature)
+        self._embed_strings = tf.function(
+            lambda strings: self.embed_inputs(inputs(strings)), input_signature=signature, autograph=False
+        )
 
     def embed_inputs(self, inputs: Any) -> Any:
         """Unit-length embeddings float32 `(rows, dim)` of what `inputs` gave."""
@@ -74,14 +76,16 @@ class SentenceEncoder:
             float32 `(count, dim)`.
 
         Raises:
-            TypeError: if a single string is given instead of a sequence.
+            TypeError: if a single string is given instead of a sequence, or something else in it.
+            ValueError: if a sentence holds a lone surrogate, which is no character.
         """
         if isinstance(sentences, str | bytes):
             raise TypeError("`sentences` must be a sequence of strings. Received: a single string; put it in a list.")
         result = np.empty((len(sentences), self.dim), np.float32)
         done = 0
         for start in range(0, len(sentences), _SORTED_AT_ONCE):
-            encoded = [sentence.encode() for sentence in sentences[start : start + _SORTED_AT_ONCE]]
+            chunk = sentences[start : start + _SORTED_AT_ONCE]
+            encoded = [_utf8(sentence, number) for number, sentence in enumerate(chunk, start)]
             for rows in _batches([len(text) for text in encoded]):
                 result[start + rows] = self._embed_strings(tf.constant([encoded[row] for row in rows])).numpy()
                 done += len(rows)
@@ -111,6 +115,19 @@ def embed_with(encoder: Encoder, tokenizer: Tokenizer, length: int) -> SentenceE
         fingerprint="",
         num_parameters=encoder.count_params(),
     )
+
+
+def _utf8(sentence: str, number: int) -> bytes:
+    """The bytes of a sentence, or an error that names its number."""
+    if not isinstance(sentence, str):
+        raise TypeError(f"`sentences` must be strings. Received: {type(sentence).__name__} at index {number}.")
+    try:
+        return sentence.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            "`sentences` must be text without lone surrogates; decode the bytes that they come from anew, with "
+            f'errors="replace". Received: {sentence[error.start]!r} at index {number}, character {error.start}.'
+        ) from error
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[Embeddings]:
