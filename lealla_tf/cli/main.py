@@ -49,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the chosen subcommand; the user's mistakes become one line on standard error."""
     try:
-        return arguments.run(arguments) or 0
+        code = arguments.run(arguments) or 0
+        # Here and not when the interpreter ends, where nobody would answer for it.
+        sys.stdout.flush()
+        return code
     except UserError as error:
         _complain(str(error))
         return error.exit_code
