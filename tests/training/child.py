@@ -4,15 +4,9 @@ import os
 import runpy
 import sys
 
-# Given by the caller.
-PROGRAM: str
-ARGUMENTS: list[str]
-OUT: str
-ERR: str
-ENVIRONMENT: dict[str, str]
-
-for stream, path in ((1, OUT), (2, ERR)):
-    os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), stream)
-os.environ.update(ENVIRONMENT)
-sys.argv = [PROGRAM, *ARGUMENTS]
-runpy.run_path(PROGRAM, run_name="__main__")
+settings = globals()["SETTINGS"]  # given by the caller
+for stream, name in ((1, "out"), (2, "err")):
+    os.dup2(os.open(settings[name], os.O_WRONLY | os.O_APPEND), stream)
+os.environ.update(settings["environment"])
+sys.argv = [settings["program"], *settings["arguments"]]
+runpy.run_path(settings["program"], run_name="__main__")
