@@ -1,6 +1,7 @@
 """A dataset whose elements a Python function computes, and which lets the interpreter end."""
 
 import atexit
+import threading
 import traceback
 import weakref
 from collections.abc import Callable, Mapping
@@ -11,8 +12,12 @@ import tensorflow as tf
 
 Array = np.ndarray[Any, Any]
 
-# Whoever holds the permit of a dataset may call Python for it.
-_permits: "weakref.WeakSet[tf.queue.FIFOQueue]" = weakref.WeakSet()
+# The permits of every dataset; a thread that holds one may call Python.
+_queues: "weakref.WeakSet[tf.queue.FIFOQueue]" = weakref.WeakSet()
+
+# More than threads ever ask for at once: one that has to wait for a permit may be cancelled, which
+# TensorFlow 2.21 sometimes answers with a segmentation fault.
+_PERMITS = 64
 
 
 def generated_dataset(
@@ -23,8 +28,8 @@ def generated_dataset(
     tf.data computes ahead in threads of its own. One that waits for the interpreter while
     that ends waits for ever, and the process with it, whenever an iterator is still alive then:
     `tf.data.Dataset.from_generator` is prone to that. Here a thread takes a permit before it
-    calls Python, and takes it in C++, where it can be cancelled; when the interpreter is about
-    to end, it takes the permits away.
+    calls Python and gives it back afterwards, both in C++; when the interpreter is about to end,
+    it collects the permits and gives no more.
 
     Args:
         compute: Gives the columns of an element. Never called twice at a time.
@@ -34,27 +39,26 @@ def generated_dataset(
     Raises:
         tf.errors.InvalidArgumentError: when iterated, if `compute` raises something; with its traceback as message.
     """
-    permit = tf.queue.FIFOQueue(1, tf.bool, shapes=[()])
-    permit.enqueue(True)
-    _permits.add(permit)
-
+    permits = tf.queue.FIFOQueue(_PERMITS, tf.bool, shapes=[()])
+    permits.enqueue_many(tf.fill([_PERMITS], True))
+    _queues.add(permits)
+    lock = threading.Lock()
     types = [spec.dtype for spec in signature.values()]
 
     def call(number: Array) -> list[Any]:
         try:
-            columns = compute(int(number))
+            with lock:
+                columns = compute(int(number))
         except Exception:  # carried out of the call as text, because the permit is returned behind it
             return [traceback.format_exc(), *(np.empty(0, dtype.as_numpy_dtype) for dtype in types)]
         return ["", *(columns[name] for name in signature)]
 
     def element(number: Any) -> dict[str, Any]:
-        with tf.control_dependencies([permit.dequeue()]):
-            error, *columns = tf.numpy_function(
-                call, [number], [tf.string, *(spec.dtype for spec in signature.values())]
-            )
+        with tf.control_dependencies([permits.dequeue()]):
+            error, *columns = tf.numpy_function(call, [number], [tf.string, *types])
         # Not at the end of `call`, after which there is still some way to go in Python.
         with tf.control_dependencies([error]):
-            returned = permit.enqueue(True)
+            returned = permits.enqueue(True)
         with tf.control_dependencies([returned]):
             succeeded = tf.debugging.Assert(tf.equal(error, ""), [error])
         with tf.control_dependencies([succeeded]):
@@ -67,7 +71,8 @@ def generated_dataset(
 
 
 @atexit.register
-def _take_permits() -> None:
+def _collect_permits() -> None:
     """Waits for the calls under way, and lets none begin any more."""
-    for permit in list(_permits):
-        permit.dequeue()
+    for permits in list(_queues):
+        permits.dequeue_many(_PERMITS)
+        permits.close()

@@ -52,7 +52,7 @@ def read_shard(path: str | os.PathLike[str], count: int, teacher_dim: int | None
     names = ("source", "target") if teacher_dim is None else ("source", "target", *_TEACHER)
     features = {name: tf.io.FixedLenFeature((), tf.string) for name in names}
     try:
-        records = tf.data.TFRecordDataset(str(path)).batch(count + 1).get_single_element()
+        records = tf.data.TFRecordDataset(str(path)).batch(count + 1).take(1).get_single_element()
         columns = {name: column.numpy() for name, column in tf.io.parse_example(records, features).items()}
     except tf.errors.NotFoundError as error:
         raise DataError(f"{path}: is missing; run the same `lealla prepare` command again to write it.") from error
@@ -60,8 +60,9 @@ def read_shard(path: str | os.PathLike[str], count: int, teacher_dim: int | None
         raise DataError(f"{path}: is damaged ({_reason(error)}); {_REMEDY}.") from error
     except tf.errors.OpError as error:
         raise DataError(f"{path}: cannot be read ({_reason(error)}); make it readable.") from error
-    if len(columns["source"]) != count:
-        raise DataError(f"{path}: holds {len(columns['source'])} pairs where the manifest says {count}; {_REMEDY}.")
+    if (found := len(columns["source"])) != count:
+        held = found if found < count else f"more than {count}"
+        raise DataError(f"{path}: holds {held} pairs where the manifest says {count}; {_REMEDY}.")
     if teacher_dim is None:
         return Segment(columns["source"], columns["target"])
     targets = [_decode_teacher(path, columns[name], teacher_dim) for name in _TEACHER]
