@@ -33,7 +33,9 @@ def write_shard(path: str | os.PathLike[str], segment: Segment) -> None:
         with atomic_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
             for row in range(len(segment)):
                 feature = {name: _bytes_feature(column[row]) for name, column in columns.items()}
-                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                # Otherwise the order of the features, and with it the bytes of the file, change with the process.
+                writer.write(example.SerializeToString(deterministic=True))
     except (OSError, tf.errors.OpError) as error:
         raise DataError(f"{path}: cannot be written ({_reason(error)}); make room or mend its directory.") from error
 
