@@ -43,22 +43,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     # missing GPUs and graph versions. What goes wrong for a user is raised.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = make_parser()
-    app.run(_run, argv=list(argv or sys.argv), flags_parser=lambda arguments: parser.parse_args(arguments[1:]))
+    try:
+        app.run(_run, argv=list(argv or sys.argv), flags_parser=lambda arguments: parser.parse_args(arguments[1:]))
+    finally:
+        _flush()
 
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the chosen subcommand; the user's mistakes become one line on standard error."""
     try:
         code = arguments.run(arguments) or 0
-        # Here and not when the interpreter ends, where nobody would answer for it.
         sys.stdout.flush()
         return code
     except UserError as error:
         _complain(str(error))
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output has gone; what it wanted it has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -67,6 +68,15 @@ def _run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _complain("interrupted.")
         return 130
+
+
+def _flush() -> None:
+    """Writes what is left of the output, or drops it: a reader that has gone has what it wanted."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Or the interpreter would try again when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> None:

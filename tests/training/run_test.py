@@ -6,6 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lealla_tf.config import Config, with_settings
+from lealla_tf.corpus.opening import Corpus
+from lealla_tf.errors import UsageError
+from lealla_tf.text.vocabulary import Vocabulary
+from lealla_tf.training.run import train
+
 
 def test_files_of_a_run(unbroken):
     names = {".lock", "checkpoints", "config.json", "metrics.jsonl", "run.json", "tensorboard"}
@@ -158,6 +164,33 @@ def test_replicas_are_one_device_and_may_change_in_number(start, task, tmp_path,
         for other in ("two", "changed"):
             np.testing.assert_allclose(runs[other].last("encoder")[name], value, atol=1e-4, err_msg=name)
     assert [entry["step"] for entry in runs["changed"].losses] == list(range(8, 81, 8))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["encoder.vocabulary_size=9"],
+            r"^encoder.vocabulary_size must be the size of the vocabulary, 5. Received: 9\.$",
+        ),
+        (
+            ["training.steps=10", "optimizer.warmup_steps=11"],
+            r"^optimizer.warmup_steps must not exceed training.steps, 10. Received: 11\.$",
+        ),
+        ([], "^The losses need a teacher: name one with --teacher, prepare the corpus with one, or set loss.feature=0"),
+        (
+            ["training.strategy=tpu", "batch.buckets=[16]", "loss.feature=0", "loss.logit=0"],
+            r"^A TPU needs batches of one length: set batch.buckets=\[\]\.$",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_together(tmp_path, settings, message):
+    """It is said before anything is made."""
+    config = with_settings(Config(), ["encoder.vocabulary_size=5", *settings])
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    with pytest.raises(UsageError, match=message):
+        train(config, vocabulary, Corpus({}, {}, "abc"), tmp_path / "run", lambda encoder, tokenizer: None)
+    assert not (tmp_path / "run").exists()
 
 
 class TestInitFrom:
