@@ -42,10 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--output must name a file. Received: {arguments.output}, which is a directory.")
     name = "/dev/stdin" if arguments.input == "-" else arguments.input
     chunks = _chunks(_read_lines(name))
-    # Before the model is loaded, which takes a while, and before the output is opened.
-    first = next(chunks, None)
-    if first is None:
-        raise DataError(f"{name}: is empty; name a file with text.")
+    # Before the model is loaded, which takes a while. There is one: an empty file is an error.
+    first = next(chunks)
     encoder = load_sentence_encoder(arguments.model, arguments.preprocessor)
     clock = _Clock()
     with open_writer(arguments.output, encoder.dim) as write:

@@ -96,7 +96,6 @@ def training_batches(
 
 def _windows(mixture: Mixture, first: int) -> tf.data.Dataset:
     """The windows from `first` on, each with its number."""
-
     ahead = {first: mixture.window(first)}  # now, because its types are asked for
 
     def load(number: int) -> dict[str, Array]:
