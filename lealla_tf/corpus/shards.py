@@ -16,7 +16,7 @@ from lealla_tf.files import MANIFEST, atomic_file, read_json
 
 _TEACHER = ("source_teacher", "target_teacher")
 _REMEDY = "remove it, and run the same `lealla prepare` command again to write it anew"
-_MANIFEST_FIELDS = ("complete", "fingerprint", "teacher", "language_pairs")
+_MANIFEST_FIELDS = ("complete", "language_pairs")
 
 
 def write_shard(path: str | os.PathLike[str], segment: Segment) -> None:

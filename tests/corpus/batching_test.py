@@ -47,7 +47,7 @@ def corpus(count=PAIRS, teacher=False):
     if not teacher:
         return pairs
     numbers = np.arange(count, dtype=np.float16)[:, None]
-    return Segment(pairs.source, pairs.target, numbers + [0, 0.5], -numbers - np.float16([0, 0.25]))
+    return Segment(pairs.source, pairs.target, numbers + np.float16([0, 0.5]), -numbers - np.float16([0, 0.25]))
 
 
 def config(size=8, length=16, buckets=(), window=4):
@@ -144,7 +144,7 @@ def test_equal_texts_have_equal_fingerprints_and_others_have_not():
     pairs = [("s 1", "t 1"), ("s 1", "t 2"), ("s 2", "t 1"), ("t 1", "s 2")]
     (batch,) = batches(config(size=4, window=1), 1, Segment.of_pairs(pairs))
     of_text = {}
-    for side, index in (("source", 0), ("target", 1)):
+    for side in ("source", "target"):
         for row, fingerprint in zip(batch[f"{side}_token_ids"], batch[f"{side}_fingerprint"], strict=True):
             of_text.setdefault(tuple(row), set()).add(int(fingerprint))
     assert all(len(fingerprints) == 1 for fingerprints in of_text.values())

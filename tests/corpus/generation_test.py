@@ -33,7 +33,7 @@ def test_what_goes_wrong_is_told_when_its_element_is_asked_for():
 
     elements = iter(generated_dataset(compute, SIGNATURE, 0))
     assert [next(elements)["number"].numpy() for _ in range(2)] == [0, 1]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="KeyError: .*the second"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"KeyError: .*the second"):
         next(elements)
     assert next(elements)["number"].numpy() == 3
 
@@ -55,7 +55,9 @@ def test_iterators_take_turns():
 
 def test_a_wrong_shape_is_an_error():
     dataset = generated_dataset(lambda number: {**columns(number), "text": np.array([b"x"], object)}, SIGNATURE, 0)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Shape of tensor .* \[1\] is not compatible with .* \[2\]"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"Shape of tensor .* \[1\] is not compatible with .* \[2\]"
+    ):
         next(iter(dataset))
 
 

@@ -72,13 +72,17 @@ def test_windows_are_the_same_in_another_process():
         "from lealla_tf.corpus.mixing import Mixture\n"
         "from lealla_tf.corpus.segments import InMemory, Segment\n"
         f"sizes = {SIZES}\n"
-        "sources = {n: InMemory(Segment.of_pairs([(f'{n}/{i}', str(i)) for i in range(s)])) for n, s in sizes.items()}\n"
+        "def source(name):\n"
+        "    return InMemory(Segment.of_pairs([(f'{name}/{i}', str(i)) for i in range(sizes[name])]))\n"
+        "sources = {name: source(name) for name in sizes}\n"
         "print(hashlib.sha256(b' '.join(Mixture(sources, 0.7, 3, 16).window(12).source)).hexdigest())\n"
     )
     here = hashlib.sha256(b" ".join(mixture(temperature=0.7, seed=3, window=16).window(12).source)).hexdigest()
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+        run = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+        )
         assert run.stdout.strip() == here
 
 

@@ -83,7 +83,7 @@ def test_the_split_is_disjoint_even_for_equal_pairs():
     assert len(train) + len(held_out) == 300
     assert len(held_out) == 20  # whole groups of ten, no more than 25
     assert not set(pairs_of(train)) & set(pairs_of(held_out))
-    shuffled, also = split_held_out(Segment.of_pairs(pairs[::-1]), 25)
+    _, also = split_held_out(Segment.of_pairs(pairs[::-1]), 25)
     assert set(pairs_of(also)) == set(pairs_of(held_out))
     assert len(split_held_out(Segment.of_pairs([("a", "b")] * 50), 5)[1]) == 0
 
@@ -103,13 +103,17 @@ def test_the_fingerprint_changes_with_the_text(files, tmp_path):
     before = opened(files).fingerprint
     write(tmp_path / "fi.tsv", [f"Sentence {n}.\tLause {n}{'!' if n == 7 else '.'}" for n in range(15)])
     assert opened(files).fingerprint != before
-    assert opened(files[:2]).fingerprint != opened([argument.replace("de=", "nl=") for argument in files[:2]]).fingerprint
+    assert (
+        opened(files[:2]).fingerprint != opened([argument.replace("de=", "nl=") for argument in files[:2]]).fingerprint
+    )
 
 
 def test_a_language_of_which_nothing_is_left_is_an_error_that_says_why(tmp_path):
     path = write(tmp_path / "de.tsv", ["same\tsame", "other\tother", "no tab", *lines(2)])
     config = CorpusConfig(files=(f"de={path}",), filter=FilterConfig(max_characters=8))
-    with pytest.raises(DataError, match=r"^No pair of en-de is left \(dropped: 2 (too_long|identical), 2 .*, 1 no_tab\)"):
+    with pytest.raises(
+        DataError, match=r"^No pair of en-de is left \(dropped: 2 (too_long|identical), 2 .*, 1 no_tab\)"
+    ):
         read_filtered(parse_corpus(config.files), config)
 
 

@@ -60,7 +60,11 @@ def contents(directory):
 def test_every_pair_carries_its_own_targets(config, tmp_path):
     teacher = Teacher()
     prepared = prepare(config, tmp_path / "out", teacher)
-    names = [f"en-{key}-{number}.tfrecord" for key in ("de", "fi") for number in [*(f"{n:05}" for n in range(5)), "validation"]]
+    names = [
+        f"en-{key}-{number}.tfrecord"
+        for key in ("de", "fi")
+        for number in [*(f"{n:05}" for n in range(5)), "validation"]
+    ]
     assert sorted(contents(tmp_path / "out")) == sorted([*names, "manifest.json"])
     corpus = open_corpus(CorpusConfig(files=(str(tmp_path / "out"),)), 3, with_teacher=True)
     assert corpus.teacher == {"model": "the/teacher", "fingerprint": "abc", "dim": 2}
@@ -164,12 +168,16 @@ def test_a_corpus_of_another_making_is_not_gone_on_with(config, tmp_path):
         ({"config": script}, "filter"),
         ({"config": CorpusConfig(files=config.files[:1])}, "text"),
     ]:
-        with pytest.raises(DataError, match=rf"out: holds a corpus that was prepared otherwise \(differing: {differing}\);"):
+        with pytest.raises(
+            DataError, match=rf"out: holds a corpus that was prepared otherwise \(differing: {differing}\);"
+        ):
             prepare(**{"config": config, "output": output, "teacher": Teacher(), **arguments})
     assert contents(output) == before
     # What is only called otherwise is the same.
     (tmp_path / "there").symlink_to(tmp_path)
-    elsewhere = CorpusConfig(files=tuple(argument.replace(str(tmp_path), f"{tmp_path}/there") for argument in config.files))
+    elsewhere = CorpusConfig(
+        files=tuple(argument.replace(str(tmp_path), f"{tmp_path}/there") for argument in config.files)
+    )
     prepare(elsewhere, output, Teacher(), teacher_name="./the/teacher")
 
 
@@ -238,7 +246,9 @@ def test_a_directory_that_may_not_be_written_is_an_error_of_the_system(config, t
 def test_embeddings_that_are_not_finite_are_refused(config, tmp_path):
     broken = Teacher()
     broken.embed = lambda sentences: np.full((len(sentences), 2), np.nan, np.float32)
-    with pytest.raises(DataError, match=r"en-de-00000.tfrecord: not written, for the teacher's embeddings are not finite"):
+    with pytest.raises(
+        DataError, match=r"en-de-00000.tfrecord: not written, for the teacher's embeddings are not finite"
+    ):
         prepare(config, tmp_path / "out", broken)
     assert list(contents(tmp_path / "out")) == ["manifest.json"]
 

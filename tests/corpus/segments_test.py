@@ -25,7 +25,9 @@ def test_texts_keep_their_last_nul_and_their_length():
 
 
 def test_rows_are_taken_from_all_columns():
-    segment = Segment(*(getattr(Segment.of_pairs(PAIRS), side) for side in ("source", "target")), targets(3), targets(3, 9))
+    segment = Segment(
+        *(getattr(Segment.of_pairs(PAIRS), side) for side in ("source", "target")), targets(3), targets(3, 9)
+    )
     taken = segment.take(np.array([2, 0, 2]))
     assert taken.source.tolist() == [b"Three.", b"One.", b"Three."]
     assert taken.target.tolist() == [b"Drei.", b"Eins.", b"Drei."]

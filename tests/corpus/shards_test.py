@@ -70,7 +70,9 @@ def test_every_flipped_byte_is_found(shard):
         data = bytearray(good)
         data[place] ^= 0x10
         shard.write_bytes(data)
-        with pytest.raises(DataError, match=r"en-de-00000.tfrecord: is damaged \(corrupted record at .*\); remove it, and"):
+        with pytest.raises(
+            DataError, match=r"en-de-00000.tfrecord: is damaged \(corrupted record at .*\); remove it, and"
+        ):
             read_shard(shard, 4, 3)
 
 
@@ -80,7 +82,10 @@ def test_every_flipped_byte_is_found(shard):
         (lambda data: data[:-1], r"is damaged \(truncated record at .*; remove it, and run the same `lealla prepare`"),
         (lambda data: data[: len(data) // 2], r"is damaged \(truncated record"),
         (lambda data: b"", r"is damaged \(Dataset was empty\); remove it"),
-        (lambda data: b"Not a record file at all.", r"is damaged \(corrupted record at 0 .*TFRecord file\?\)\); remove"),
+        (
+            lambda data: b"Not a record file at all.",
+            r"is damaged \(corrupted record at 0 .*TFRecord file\?\)\); remove",
+        ),
     ],
     ids=["last byte", "half", "empty", "text"],
 )
@@ -93,18 +98,26 @@ def test_a_cut_file_is_found(shard, cut, message):
 
 def test_other_contents_than_expected_are_found(shard):
     for count, held in ((1, "more than 1"), (3, "more than 3"), (5, "4"), (100, "4")):
-        with pytest.raises(DataError, match=f"{shard.name}: holds {held} pairs where the manifest says {count}; remove"):
+        with pytest.raises(
+            DataError, match=f"{shard.name}: holds {held} pairs where the manifest says {count}; remove"
+        ):
             read_shard(shard, count, 3)
     for dim in (2, 4):
-        with pytest.raises(DataError, match=f"{shard.name}: holds targets of another width than the manifest's {dim}; r"):
+        with pytest.raises(
+            DataError, match=f"{shard.name}: holds targets of another width than the manifest's {dim}; r"
+        ):
             read_shard(shard, 4, dim)
     write_shard(shard, segment(teacher=False))
-    with pytest.raises(DataError, match=f"{shard.name}: is damaged .*source_teacher.* is required but could not be foun"):
+    with pytest.raises(
+        DataError, match=f"{shard.name}: is damaged .*source_teacher.* is required but could not be foun"
+    ):
         read_shard(shard, 4, 3)
 
 
 def test_a_file_that_is_none_is_found(shard, tmp_path):
-    with pytest.raises(DataError, match=r"no.tfrecord: is missing; run the same `lealla prepare` command again to write"):
+    with pytest.raises(
+        DataError, match=r"no.tfrecord: is missing; run the same `lealla prepare` command again to write"
+    ):
         read_shard(tmp_path / "no.tfrecord", 4, 3)
     with pytest.raises(DataError, match=rf"^{tmp_path}: cannot be read \(.*Is a directory\); make it readable.$"):
         read_shard(tmp_path, 4, 3)
@@ -142,7 +155,10 @@ def test_pairs_of_a_directory_are_decoded_in_order(shard):
     [
         ({"kind": "other"}, r"manifest.json: is not the manifest of a prepared corpus; name a directory that"),
         ({"complete": False}, r": is not complete; run the same `lealla prepare` command again to finish it.$"),
-        ({"complete": "absent", "teacher": "absent"}, r"manifest.json: lacks complete, teacher; prepare the corpus again"),
+        (
+            {"complete": "absent", "language_pairs": "absent"},
+            r"manifest.json: lacks complete, language_pairs; prepare the corpus again",
+        ),
     ],
 )
 def test_a_manifest_of_something_else_is_refused(tmp_path, changes, message):
