@@ -36,6 +36,9 @@ class EncoderConfig:
 
     Defaults are LEALLA-small (table 1, row 8).  `max_positions` is the number of rows of
     the position table; the length that a run trains at is `BatchConfig.length`.
+    `initializer_range` is the standard deviation of new kernels, `embedding_initializer_range`
+    that of new embedding tables; both are BERT's 0.02, which suits a width of 768 and is far
+    from the best for a narrow encoder (docs/real_text/README.md).
     """
 
     vocabulary_size: int = 501_153
@@ -49,6 +52,7 @@ class EncoderConfig:
     dropout: float = 0.1
     layer_norm_epsilon: float = 1e-12
     initializer_range: float = 0.02
+    embedding_initializer_range: float = 0.02
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "hidden_dim", "num_layers", "num_heads", "intermediate_dim"):
@@ -64,7 +68,7 @@ class EncoderConfig:
         )
         _require_member("activation", self.activation, ("gelu_tanh", "gelu_erf", "relu"))
         _require(0 <= self.dropout < 1, "`dropout` must be in [0, 1).", dropout=self.dropout)
-        for name in ("layer_norm_epsilon", "initializer_range"):
+        for name in ("layer_norm_epsilon", "initializer_range", "embedding_initializer_range"):
             value = getattr(self, name)
             _require(value > 0, f"`{name}` must be positive.", **{name: value})
 

@@ -52,10 +52,10 @@ def _paper(layers: int, hidden: int, intermediate: int, heads: int) -> Config:
 def _quickstart(layers: int, hidden: int, heads: int) -> Config:
     """A shape that two cores train in a minute or two on the sample corpus.
 
-    BERT's initializer range, 0.02, suits a width of 768: there it is 0.55 / sqrt(width).  At
-    widths of 128 and below it makes all sentences nearly equal at first, and the softmax
-    takes hundreds of steps to tell them apart; 1 / sqrt(width) does not.  A few hundred
-    steps are too few to overfit, so there is no dropout.
+    BERT's initializer range, 0.02, suits a width of 768, where it is 0.55 / sqrt(width).  At
+    128 and below, kernels of that size make all sentences nearly equal at first, and tables of
+    that size change too slowly beside them: docs/real_text/README.md has the comparison.  A
+    few hundred steps are too few to overfit, so there is no dropout.
     """
     return Config(
         encoder=EncoderConfig(
@@ -67,6 +67,7 @@ def _quickstart(layers: int, hidden: int, heads: int) -> Config:
             max_positions=64,
             dropout=0.0,
             initializer_range=round(hidden**-0.5, 3),
+            embedding_initializer_range=0.01,
         ),
         batch=BatchConfig(size=256, length=32, buckets=(12, 16, 20, 24)),
         loss=LossConfig(scale=20.0, temperature=20.0),

@@ -67,6 +67,7 @@ def test_json_round_trip_of_every_field() -> None:
             dropout=0.25,
             layer_norm_epsilon=1e-6,
             initializer_range=0.5,
+            embedding_initializer_range=0.5,
         ),
         text=TextConfig(mode="labse"),
         corpus=CorpusConfig(

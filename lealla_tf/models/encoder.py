@@ -22,7 +22,8 @@ class Encoder(keras.Model):
 
     Args:
         vocabulary_size, hidden_dim, num_layers, num_heads, intermediate_dim, max_positions,
-            num_segments, activation, dropout, layer_norm_epsilon, initializer_range: see
+            num_segments, activation, dropout, layer_norm_epsilon, initializer_range,
+            embedding_initializer_range: see
             `lealla_tf.config.EncoderConfig`, which also validates them.
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
@@ -63,6 +64,7 @@ class Encoder(keras.Model):
         dropout: float = 0.1,
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
+        embedding_initializer_range: float = 0.02,
         seed: int = 0,
         replica_id: ReplicaId | None = None,
         name: str = "encoder",
@@ -81,6 +83,7 @@ class Encoder(keras.Model):
             dropout=dropout,
             layer_norm_epsilon=layer_norm_epsilon,
             initializer_range=initializer_range,
+            embedding_initializer_range=embedding_initializer_range,
         )
         self.seed = seed
         shared: dict[str, Any] = {
@@ -91,7 +94,13 @@ class Encoder(keras.Model):
             "dtype": self.dtype_policy,
         }
         self.embeddings = TokenEmbedding(
-            vocabulary_size, hidden_dim, max_positions, num_segments, seed=seed, name="embeddings", **shared
+            vocabulary_size,
+            hidden_dim,
+            max_positions,
+            num_segments,
+            seed=seed,
+            name="embeddings",
+            **{**shared, "initializer_range": embedding_initializer_range},
         )
         self.transformer_layers = [
             TransformerLayer(
