@@ -117,7 +117,7 @@ def out_of_memory(step: int) -> None:
 
 
 def at_step(step: int, act: Any, end: bool = False) -> None:
-    """Calls `act` with the run's log as the step, counted from 1 over the whole run, begins or ends."""
+    """Calls `act` with the log as the execution begins or ends whose first or last step is this, counted from 1."""
     name = "on_train_batch_end" if end else "on_train_batch_begin"
     original = getattr(RunLog, name)
 

@@ -151,19 +151,22 @@ def test_the_configuration_of_a_run_repeats_it(start, run, task, unbroken):
 @pytest.mark.slow
 def test_replicas_are_one_device_and_may_change_in_number(start, task, tmp_path, run):
     """Without dropout, whose masks differ with the number of replicas."""
-    settings = ["encoder.dropout=0.0", "training.steps_per_execution=2", "training.log_every=8"]
+    settings = ["encoder.dropout=0.0", "training.steps_per_execution=2", "training.log_every=8", "training.steps=32"]
     more = [argument for setting in settings for argument in ("--set", setting)]
     runs = {name: type(run)(start, task, tmp_path / name) for name in ("one", "two", "changed")}
     assert runs["one"].train(*more) == 0
     mirrored = [*more, "--strategy=mirrored"]
     assert runs["two"].train(*mirrored, CPUS="2") == 0
-    assert runs["changed"].train(*mirrored, CPUS="2", HOOK="interrupt:20") == 130
-    assert runs["changed"].train(*mirrored, CPUS="4", HOOK="interrupt:50") == 130
+    assert runs["changed"].train(*mirrored, CPUS="2", HOOK="interrupt:9") == 130
+    assert runs["changed"].train(*mirrored, CPUS="4", HOOK="interrupt:19") == 130
     assert runs["changed"].train(*mirrored, CPUS="1") == 0
-    for name, value in runs["one"].last("encoder").items():
+    expected = runs["one"].last("encoder")
+    # Softmax does not change with the key's bias: its gradient is rounding, which Adam blows up to whole steps.
+    del expected["layer_0/attention/key/bias"]
+    for name, value in expected.items():
         for other in ("two", "changed"):
-            np.testing.assert_allclose(runs[other].last("encoder")[name], value, atol=1e-4, err_msg=name)
-    assert [entry["step"] for entry in runs["changed"].losses] == list(range(8, 81, 8))
+            np.testing.assert_allclose(runs[other].last("encoder")[name], value, atol=2e-6, err_msg=name)
+    assert [entry["step"] for entry in runs["changed"].losses] == [8, 16, 24, 32]
 
 
 @pytest.mark.parametrize(
