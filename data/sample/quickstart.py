@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from lealla_tf.cli.arguments import import_tensorflow
 from lealla_tf.files import read_json
 
 EXAMPLE = """\
@@ -75,14 +76,21 @@ def run(command: list[str]) -> None:
 def use(output: Path) -> None:
     """Finds the translation of a held-out sentence with the exported model alone."""
     held_out = output / "corpus" / "heldout"
-    english, foreign = ((held_out / f"tatoeba.deu-eng.{side}").read_text("utf-8").splitlines() for side in ("eng", "deu"))
+    english, foreign = (
+        (held_out / f"tatoeba.deu-eng.{side}").read_text("utf-8").splitlines() for side in ("eng", "deu")
+    )
     program = EXAMPLE.format(model=f"{output}/exported/sentence_encoder", sentences=[english[0], *foreign[:50]])
     print(f"\nUsing the exported model, without this project:\n\n{program}", flush=True)
-    run([sys.executable, "-W", "ignore", "-c", program])
+    # TensorFlow's lines about the processor and missing GPUs are not the example's.
+    result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    print(result.stdout if result.returncode == 0 else result.stderr)
+    if result.returncode:
+        sys.exit(result.returncode)
 
 
 def summary(output: Path, models: tuple[str, ...]) -> str:
     """A table of one row a model: its shape, size, quality and speed."""
+    import_tensorflow()
     from lealla_tf.checkpoints import load_checkpoint
     from lealla_tf.inference.loading import load_sentence_encoder
 

@@ -1,6 +1,7 @@
 """Arguments and small tasks that several subcommands share."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -54,3 +55,20 @@ def read_config(name: str) -> Config:
 def log(line: str) -> None:
     """A line of progress, on standard error."""
     print(line, file=sys.stderr, flush=True)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without what it prints before it can be told not to.
+
+    Those lines are about the processor and missing GPUs; an import that fails still raises.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow  # noqa: F401
+        import tensorflow_text  # noqa: F401
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

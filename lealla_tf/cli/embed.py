@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lealla_tf.cli.arguments import log
+from lealla_tf.cli.arguments import import_tensorflow, log
 from lealla_tf.errors import DataError, UsageError
 
 HELP = "embed the lines of a file, or of standard input"
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Embeds the input, chunk by chunk."""
+    import_tensorflow()
     from lealla_tf.inference.loading import load_sentence_encoder
     from lealla_tf.inference.writing import open_writer
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lealla_tf.cli.arguments import log
+from lealla_tf.cli.arguments import import_tensorflow, log
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.evaluation.languages import GROUPS, read_group
 from lealla_tf.evaluation.scores import EVALUATED, LanguageScore
@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     if output is not None and output.exists() and not output.is_dir():
         raise UsageError(f"--output must name a directory. Received: {output}, which is a file.")
 
+    import_tensorflow()
     from lealla_tf.evaluation.embedding import EmbeddingError
     from lealla_tf.evaluation.pictures import draw_scores
     from lealla_tf.evaluation.report import EvaluatedModel, report, table

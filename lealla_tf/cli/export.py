@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lealla_tf.cli.arguments import log
+from lealla_tf.cli.arguments import import_tensorflow, log
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import check_output_directory, read_json
 
@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     check_output_directory(arguments.output)
 
+    import_tensorflow()
     from lealla_tf.checkpoints import load_checkpoint
     from lealla_tf.saved_model.writing import export_model
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from absl import app
+from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from lealla_tf import __version__
@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the chosen subcommand; the user's mistakes become one line on standard error."""
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
     try:
         code = arguments.run(arguments) or 0
         sys.stdout.flush()

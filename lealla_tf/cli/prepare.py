@@ -2,7 +2,7 @@
 
 import argparse
 
-from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, log
+from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, import_tensorflow, log
 from lealla_tf.config import CorpusConfig, with_settings
 from lealla_tf.errors import DataError, UsageError
 
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepares, or goes on preparing."""
+    import_tensorflow()
     from lealla_tf.corpus.filtering import report_table
     from lealla_tf.corpus.preparing import prepare_corpus
     from lealla_tf.corpus.specification import parse_corpus

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, log, read_config
+from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, import_tensorflow, log, read_config
 from lealla_tf.config import Config, with_settings
 from lealla_tf.errors import UsageError
 from lealla_tf.presets import PRESETS
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, or goes on with the run in the output directory."""
     config, vocabulary = _configure(arguments)
 
+    import_tensorflow()
     from lealla_tf.corpus.filtering import report_table
     from lealla_tf.corpus.opening import open_corpus
     from lealla_tf.inference.sentence_encoder import embed_with

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lealla_tf import __version__
-from lealla_tf.cli.arguments import add_corpus_argument, log
+from lealla_tf.cli.arguments import add_corpus_argument, import_tensorflow, log
 from lealla_tf.config import FilterConfig
 from lealla_tf.corpus.filtering import FileReport, PairFilter, report_table
 from lealla_tf.corpus.reading import read_blocks
@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check(arguments, output)
     files = parse_corpus(arguments.corpus)
 
+    import_tensorflow()
     from lealla_tf.text.coverage import coverage_table, measure_coverage
     from lealla_tf.text.learning import choose_alphabet, fixed_pieces, learn, sample_sentences
     from lealla_tf.text.tokenizer import Tokenizer

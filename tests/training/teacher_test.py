@@ -121,6 +121,62 @@ def test_without_a_teacher_the_distillation_losses_are_switched_off_and_it_is_sa
     assert json.loads((run.path / "config.json").read_text())["loss"]["feature"] == 0.0
 
 
+class Strings(tf.Module):
+    """From strings to vectors of seven components that are not of unit length."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = tf.Variable(tf.random.stateless_normal([50, 7], [0, 0]) * 5)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def __call__(self, strings):
+        return tf.gather(self.table, tf.strings.to_hash_bucket_fast(strings, 50))
+
+
+class Preprocessor(tf.Module):
+    """From strings to LaBSE's inputs."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def __call__(self, strings):
+        ids = tf.cast(tf.io.decode_raw(strings, tf.uint8, fixed_length=8), tf.int32)
+        return {"input_word_ids": ids, "input_mask": tf.cast(ids > 0, tf.int32), "input_type_ids": tf.zeros_like(ids)}
+
+
+class Ids(tf.Module):
+    """From LaBSE's inputs to LaBSE's outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = tf.Variable(tf.random.stateless_normal([256, 7], [0, 0]) * 5)
+
+    @tf.function(
+        input_signature=[
+            {name: tf.TensorSpec([None, None], tf.int32) for name in ("input_word_ids", "input_mask", "input_type_ids")}
+        ]
+    )
+    def __call__(self, inputs):
+        rows = tf.gather(self.table, inputs["input_word_ids"])
+        return {"default": tf.reduce_sum(rows, axis=1), "pooled_output": rows[:, 0], "sequence_output": rows}
+
+
+def test_saved_models_as_teachers(runs, tmp_path):
+    """Of strings, and of ids with a preprocessor; their width of 7 is found."""
+    for name, module in (("strings", Strings()), ("ids", Ids()), ("preprocessor", Preprocessor())):
+        tf.saved_model.save(module, str(tmp_path / name))
+    teachers = {
+        "of_strings": [f"--teacher={tmp_path / 'strings'}"],
+        "of_ids": [f"--teacher={tmp_path / 'ids'}", f"--teacher-preprocessor={tmp_path / 'preprocessor'}"],
+    }
+    started = {name: runs(name).start(*more, *STUDENT, HOOK="interrupt:3") for name, more in teachers.items()}
+    for name, child in started.items():
+        assert child.wait() == 130, child.errors()
+        run = runs(name)
+        assert run.last()["projection/kernel"].shape == (16, 7)
+        # Of each side, the mean squares of a unit vector's seven components, and of a projection by a kernel of
+        # (16, 7) that is drawn with the variance 2 / (16 + 7).
+        assert run.losses[0]["feature"] == pytest.approx(2 * (1 / 7 + 2 / 23), rel=0.25)
+
+
 def test_a_step_leaves_the_teacher_as_it_is():
     """Its weights are none of the model's, and no gradient reaches them."""
     keras.utils.set_random_seed(0)
