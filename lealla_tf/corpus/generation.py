@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-Array = np.ndarray[Any, Any]
+from lealla_tf.corpus.segments import Array
 
 # The permits of every dataset; a thread that holds one may call Python.
 _queues: "weakref.WeakSet[tf.queue.FIFOQueue]" = weakref.WeakSet()
