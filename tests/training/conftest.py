@@ -86,7 +86,7 @@ SETTINGS = {
         "intermediate_dim": 32,
         "max_positions": 16,
         "dropout": 0.02,
-        # The shape is so small that the usual 0.02 makes all sentences alike.
+        # BERT's 0.02 is so little for kernels this small that all sentences come out alike.
         "initializer_range": 0.2,
     },
     "batch": {"size": 32, "length": 10, "buckets": [6, 8], "window": 4},
