@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow lint types format benchmark clean
+.PHONY: quickstart test test-slow lint types format clean
 
 quickstart: $(STAMP)  ## the whole job on the sample corpus: vocabulary to exported encoder
 	$(BIN)/python -m data.sample.quickstart --output quickstart
