@@ -5,6 +5,7 @@ that it can be repeated with other paths.  Started again, it goes on where it st
 """
 
 import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("quickstart"), metavar="DIR")
     output = parser.parse_args().output
     started = time.monotonic()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as the `lealla` command does
     python(["-m", "data.sample.generate", "--output", f"{output}/corpus"])
     languages = sorted(file.stem for file in (output / "corpus" / "train").glob("*.tsv"))
     corpus = [f"--corpus={language}={output}/corpus/train/{language}.tsv" for language in languages]
