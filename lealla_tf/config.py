@@ -5,17 +5,8 @@ LaBSE's published trainer where it does not; each field says which.  A configura
 written as JSON beside every result, and running from that file repeats the run.
 """
 
-import dataclasses
-import json
-import sys
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from lealla_tf.errors import UsageError
-
-T = TypeVar("T")
+from typing import Any
 
 
 def _require(condition: bool, rule: str, **received: Any) -> None:
@@ -38,7 +29,9 @@ class EncoderConfig:
     the position table; the length that a run trains at is `BatchConfig.length`.
     `initializer_range` is the standard deviation of new kernels, `embedding_initializer_range`
     that of new embedding tables; both are BERT's 0.02, which suits a width of 768 and is far
-    from the best for a narrow encoder (docs/real_text/README.md).
+    from the best for a narrow encoder (docs/real_text/README.md).  `pooling` is `cls_tanh`,
+    the paper's dense layer with tanh on `[CLS]`, or `mean`, the mean over the tokens, which
+    has no weights and learns several times faster from little text.
     """
 
     vocabulary_size: int = 501_153
@@ -49,6 +42,7 @@ class EncoderConfig:
     max_positions: int = 512
     num_segments: int = 2
     activation: str = "gelu_tanh"
+    pooling: str = "cls_tanh"
     dropout: float = 0.1
     layer_norm_epsilon: float = 1e-12
     initializer_range: float = 0.02
@@ -67,6 +61,7 @@ class EncoderConfig:
             num_heads=self.num_heads,
         )
         _require_member("activation", self.activation, ("gelu_tanh", "gelu_erf", "relu"))
+        _require_member("pooling", self.pooling, ("cls_tanh", "mean"))
         _require(0 <= self.dropout < 1, "`dropout` must be in [0, 1).", dropout=self.dropout)
         for name in ("layer_norm_epsilon", "initializer_range", "embedding_initializer_range"):
             value = getattr(self, name)
@@ -144,13 +139,16 @@ class BatchConfig:
     `size` counts pairs over all replicas (the N of the losses).  Sentences are cut at
     `length` tokens.  With `buckets`, a batch is padded to the smallest bucket that holds
     it instead of to `length`; batches are then formed from sentences of like length within
-    a window of `window` batches.
+    a window of `window` batches.  With `chunk`, a replica embeds so many of its pairs at a
+    time: the gradient is that of the whole batch, the memory that of a chunk, and the price a
+    second forward pass.  0 embeds all at once.
     """
 
     size: int = 8192
     length: int = 128
     buckets: tuple[int, ...] = ()
     window: int = 50
+    chunk: int = 0
 
     def __post_init__(self) -> None:
         _require(self.size >= 2, "`size` must be at least 2: a batch of 1 has no negatives.", size=self.size)
@@ -161,6 +159,12 @@ class BatchConfig:
             "`buckets` must rise and lie in [3, length].",
             buckets=self.buckets,
             length=self.length,
+        )
+        _require(
+            self.chunk == 0 or (self.chunk > 0 and self.size % self.chunk == 0),
+            "`chunk` must divide `size`, or be 0 (off).",
+            chunk=self.chunk,
+            size=self.size,
         )
 
 
@@ -225,8 +229,12 @@ class OptimizerConfig:
 
     The paper names AdamW and the learning rate; warm-up, decay, weight decay and clipping
     are those of LaBSE's published trainer.  `clip_norm` 0 switches clipping off.
+    `lazy_adamw` updates only those rows of the token table that a batch uses, which is
+    faster and not the same: the other rows' moments do not decay, and neither momentum nor
+    weight decay moves these rows.
     """
 
+    name: str = "adamw"
     learning_rate: float = 5e-4
     warmup_steps: int = 5000
     decay: str = "linear"
@@ -237,6 +245,7 @@ class OptimizerConfig:
     clip_norm: float = 100.0
 
     def __post_init__(self) -> None:
+        _require_member("name", self.name, ("adamw", "lazy_adamw"))
         _require(self.learning_rate > 0, "`learning_rate` must be positive.", learning_rate=self.learning_rate)
         _require(self.warmup_steps >= 0, "`warmup_steps` must be 0 or more.", warmup_steps=self.warmup_steps)
         _require_member("decay", self.decay, ("linear", "cosine", "constant"))
@@ -254,7 +263,10 @@ class TrainingConfig:
 
     `checkpoint_every` and `log_every` count steps and must be multiples of
     `steps_per_execution`, the number of steps that run between two visits of the host.
-    `init_from` is a checkpoint whose weights the encoder starts from.
+    `init_from` is a checkpoint whose weights the encoder starts from.  `worker_timeout` is
+    the number of seconds for which a worker waits at the start for the others of
+    `multi_worker`.  `strategy`, `steps_per_execution` and `worker_timeout` may change when a
+    run is started again.
     """
 
     steps: int = 100_000
@@ -266,13 +278,15 @@ class TrainingConfig:
     checkpoint_every: int = 1000
     log_every: int = 50
     init_from: str = ""
+    worker_timeout: float = 600.0
 
     def __post_init__(self) -> None:
         for name in ("steps", "steps_per_execution", "checkpoint_every", "log_every"):
             value = getattr(self, name)
             _require(value >= 1, f"`{name}` must be at least 1.", **{name: value})
-        _require_member("strategy", self.strategy, ("one_device", "mirrored", "tpu"))
+        _require_member("strategy", self.strategy, ("one_device", "mirrored", "multi_worker", "tpu"))
         _require_member("precision", self.precision, ("float32", "mixed_bfloat16"))
+        _require(self.worker_timeout > 0, "`worker_timeout` must be positive.", worker_timeout=self.worker_timeout)
         # NumPy takes 32 bits; the layers count up from the seed, for which half of them leave room.
         _require(0 <= self.seed < 2**31, "`seed` must be in [0, 2 ** 31).", seed=self.seed)
         for name in ("steps", "checkpoint_every", "log_every"):
@@ -319,110 +333,3 @@ class Config:
             length=self.batch.length,
             max_positions=self.encoder.max_positions,
         )
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """The configuration as nested dictionaries of JSON values."""
-    result: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return result
-
-
-def to_json(config: Any) -> str:
-    """The configuration as indented JSON that `from_dict(json.loads(...))` reads back."""
-    return json.dumps(to_dict(config), indent=2) + "\n"
-
-
-def from_dict(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
-    """Builds the dataclass `cls` from nested dictionaries; missing fields keep defaults.
-
-    Args:
-        cls: `Config`, or the dataclass of one of its groups.
-        values: Its fields by name, as `to_dict` gives them.
-        path: Where in the whole configuration they stand; for messages.
-
-    Raises:
-        UsageError: for an unknown field (the valid ones are listed), a value of the wrong
-            type, or one that the dataclass refuses.  The field is named by its full path.
-    """
-    if not isinstance(values, Mapping):
-        raise UsageError(f"`{path or 'configuration'}` must be an object of fields. Received: {values!r}.")
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    arguments = {}
-    for name, value in values.items():
-        if name not in names:
-            where = f" in `{path}`" if path else ""
-            raise UsageError(f"Unknown field `{name}`{where}. Valid fields: {', '.join(names)}.")
-        arguments[name] = _convert(hints[name], value, f"{path}.{name}" if path else name)
-    try:
-        return cls(**arguments)
-    except ValueError as error:
-        raise UsageError(f"Configuration{f' of `{path}`' if path else ''}: {error}") from error
-
-
-def with_settings(config: T, settings: typing.Iterable[str]) -> T:
-    """Applies `encoder.num_layers=12` and the like; the right side is JSON or a bare word.
-
-    All settings are applied before the result is validated, so that settings which only
-    fit together may come in any order.  Of two settings of one field the later counts.
-
-    Raises:
-        UsageError: for a setting without `=`, an unknown field, a group of fields or a
-            refused value.
-
-    Example:
-        >>> with_settings(EncoderConfig(), ["num_heads=6", "hidden_dim=96", "activation=relu"]).hidden_dim
-        96
-    """
-    values = to_dict(config)
-    for setting in settings:
-        path, separator, text = setting.partition("=")
-        if not separator:
-            raise UsageError(f"A setting has the form field=value. Received: {setting!r}.")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        *parents, last = path.split(".")
-        place = _find_group(values, parents, setting)
-        if isinstance(place.get(last), dict):
-            # Put in its place, an object would silently set the fields it lacks back to their defaults.
-            raise UsageError(
-                f"`{path}` is a group: set its fields one by one ({path}.name=value). Received: {setting!r}."
-            )
-        place[last] = value
-    return from_dict(type(config), values)
-
-
-def _find_group(values: dict[str, Any], names: list[str], setting: str) -> dict[str, Any]:
-    """The dictionary inside `values` at the path `names`, or `UsageError` naming `setting`."""
-    place = values
-    for depth, name in enumerate(names):
-        child = place.get(name)
-        if not isinstance(child, dict):
-            where = f"`{'.'.join(names[:depth])}`" if depth else "the configuration"
-            groups = ", ".join(key for key, item in place.items() if isinstance(item, dict)) or "none"
-            raise UsageError(f"Unknown group `{name}` in {where}, set by {setting!r}. Valid groups: {groups}.")
-        place = child
-    return place
-
-
-def _convert(hint: Any, value: Any, path: str) -> Any:
-    """`value` as the annotated type `hint`, or `UsageError` naming `path`."""
-    if dataclasses.is_dataclass(hint):
-        return from_dict(typing.cast(type[Any], hint), value, path)
-    if typing.get_origin(hint) is tuple:
-        if not isinstance(value, list | tuple):
-            raise UsageError(f"`{path}` must be a list. Received: {value!r}.")
-        item = typing.get_args(hint)[0]
-        return tuple(_convert(item, element, f"{path}[{i}]") for i, element in enumerate(value))
-    # A bool is an int to Python, and JSON writes a float without a fraction as an int.
-    accepted = (int, float) if hint is float else hint
-    if not isinstance(value, accepted) or (hint is not bool and isinstance(value, bool)):
-        raise UsageError(f"`{path}` must be of type {hint.__name__}. Received: {value!r}.")
-    if hint is not float:
-        return value
-    # Python's JSON reads NaN and Infinity; no field has a use for them, and JSON proper cannot hold them.
-    if not abs(value) <= sys.float_info.max:
-        raise UsageError(f"`{path}` must be a finite number. Received: {value!r}.")
-    return float(value)

@@ -1,6 +1,3 @@
-import dataclasses
-import itertools
-import json
 import math
 import re
 from typing import Any
@@ -19,15 +16,7 @@ from lealla_tf.config import (
     TextConfig,
     TrainingConfig,
     ValidationConfig,
-    from_dict,
-    to_dict,
-    to_json,
-    with_settings,
 )
-from lealla_tf.errors import UsageError
-from lealla_tf.presets import PRESETS
-
-GROUPS = ("encoder", "text", "corpus", "batch", "teacher", "loss", "optimizer", "training", "validation")
 
 
 def test_defaults_are_the_papers() -> None:
@@ -46,210 +35,13 @@ def test_defaults_are_the_papers() -> None:
     assert (config.optimizer.warmup_steps, config.optimizer.weight_decay, config.optimizer.clip_norm) == (5000, 0, 100)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_json_round_trip(name: str) -> None:
-    config = PRESETS[name]
-    assert from_dict(Config, json.loads(to_json(config))) == config
-
-
-def test_json_round_trip_of_every_field() -> None:
-    """No field of `Config` may be at its default here, or its round trip would prove nothing."""
-    config = Config(
-        encoder=EncoderConfig(
-            vocabulary_size=7,
-            hidden_dim=6,
-            num_layers=5,
-            num_heads=3,
-            intermediate_dim=4,
-            max_positions=64,
-            num_segments=1,
-            activation="relu",
-            dropout=0.25,
-            layer_norm_epsilon=1e-6,
-            initializer_range=0.5,
-            embedding_initializer_range=0.5,
-        ),
-        text=TextConfig(mode="labse"),
-        corpus=CorpusConfig(
-            files=("de-en:tsv:a b.tsv", "fr-en:tmx:é.tmx"),
-            on_error="stop",
-            temperature=0.5,
-            filter=FilterConfig(max_characters=0, max_length_ratio=0.0, identical=False, duplicates=False, script=True),
-        ),
-        batch=BatchConfig(size=4, length=32, buckets=(8, 16), window=3),
-        teacher=TeacherConfig(model="here", preprocessor="there"),
-        loss=LossConfig(
-            additive_margin=2.0,
-            feature=0.0,
-            logit=3.0,
-            margin=0.0,
-            scale=1.0,
-            temperature=2.0,
-            mask_duplicates=False,
-        ),
-        optimizer=OptimizerConfig(
-            learning_rate=1.0,
-            warmup_steps=0,
-            decay="cosine",
-            weight_decay=0.1,
-            beta_1=0.0,
-            beta_2=0.5,
-            epsilon=1.0,
-            clip_norm=0.0,
-        ),
-        training=TrainingConfig(
-            steps=20,
-            seed=1,
-            strategy="mirrored",
-            steps_per_execution=10,
-            precision="mixed_bfloat16",
-            jit_compile=True,
-            checkpoint_every=10,
-            log_every=20,
-            init_from="elsewhere",
-        ),
-        validation=ValidationConfig(pairs=0),
-    )
-    default = _flat(to_dict(Config()))
-    assert not [path for path, value in _flat(to_dict(config)).items() if value == default[path]]
-    assert from_dict(Config, json.loads(to_json(config))) == config
-
-
-def _flat(values: dict[str, Any], path: str = "") -> dict[str, Any]:
-    items: dict[str, Any] = {}
-    for name, value in values.items():
-        items |= _flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
-    return items
-
-
-def test_missing_fields_keep_their_defaults() -> None:
-    assert from_dict(Config, {}) == Config()
-    assert from_dict(Config, {"batch": {"size": 4}}) == Config(batch=BatchConfig(size=4))
-
-
-def test_configurations_are_frozen_and_hashable() -> None:
-    config = from_dict(BatchConfig, {"buckets": [8, 16]})
-    assert hash(config) == hash(BatchConfig(buckets=(8, 16)))
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        config.size = 3  # type: ignore[misc]
-
-
-@pytest.mark.parametrize(
-    ("setting", "path", "value"),
-    [
-        ("encoder.num_layers=12", "encoder.num_layers", 12),
-        ("optimizer.learning_rate=1", "optimizer.learning_rate", 1.0),
-        ("optimizer.learning_rate=2e-3", "optimizer.learning_rate", 0.002),
-        ("text.mode=exact", "text.mode", "exact"),
-        ('text.mode="labse"', "text.mode", "labse"),
-        ("teacher.model=a=b, c", "teacher.model", "a=b, c"),
-        ("teacher.model=", "teacher.model", ""),
-        ('teacher.model="2024"', "teacher.model", "2024"),
-        ("corpus.filter.script=true", "corpus.filter.script", True),
-        ("batch.buckets=[8, 16]", "batch.buckets", [8, 16]),
-        ("batch.buckets=[]", "batch.buckets", []),
-        ('corpus.files=["a", "b"]', "corpus.files", ["a", "b"]),
-    ],
-)
-def test_settings(setting: str, path: str, value: Any) -> None:
-    before, after = _flat(to_dict(Config())), _flat(to_dict(with_settings(Config(), [setting])))
-    assert after == {**before, path: value}
-    assert type(after[path]) is type(value)
-
-
-def test_of_two_settings_of_one_field_the_later_counts() -> None:
-    assert with_settings(BatchConfig(), ["size=4", "size=8"]).size == 8
-
-
-def test_the_order_of_settings_is_free() -> None:
-    """Each of these is refused on its own, and so is each pair: only all three fit together."""
-    settings = ["hidden_dim=100", "num_heads=20", "intermediate_dim=7"]
-    with pytest.raises(UsageError, match="multiple of `num_heads`"):
-        with_settings(EncoderConfig(), settings[:1])
-    results = {with_settings(EncoderConfig(), order) for order in itertools.permutations(settings)}
-    assert results == {EncoderConfig(hidden_dim=100, num_heads=20, intermediate_dim=7)}
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (["encoder.num_layers"], r"A setting has the form field=value. Received: 'encoder.num_layers'."),
-        (["nonsense=1"], rf"Unknown field `nonsense`. Valid fields: {', '.join(GROUPS)}."),
-        (["batch.sise=1"], r"Unknown field `sise` in `batch`. Valid fields: size, length, buckets, window."),
-        (
-            ["corpus.filter.x=1"],
-            r"Unknown field `x` in `corpus.filter`. "
-            "Valid fields: max_characters, max_length_ratio, identical, duplicates, script.",
-        ),
-        (
-            ["encodr.num_layers=1"],
-            "Unknown group `encodr` in the configuration, set by 'encodr.num_layers=1'. "
-            f"Valid groups: {', '.join(GROUPS)}.",
-        ),
-        (
-            ["corpus.filters.script=true"],
-            "Unknown group `filters` in `corpus`, set by 'corpus.filters.script=true'. Valid groups: filter.",
-        ),
-        (["batch.size.x=1"], "Unknown group `size` in `batch`, set by 'batch.size.x=1'. Valid groups: none."),
-        (
-            ['encoder={"num_layers": 3}'],
-            "`encoder` is a group: set its fields one by one (encoder.name=value). "
-            "Received: 'encoder={\"num_layers\": 3}'.",
-        ),
-        (["corpus.filter=0"], "`corpus.filter` is a group: set its fields one by one"),
-        (["=1"], "Unknown field ``. Valid fields: encoder"),
-        (
-            ["encoder.num_heads=7"],
-            "Configuration of `encoder`: `hidden_dim` must be a multiple of `num_heads`. "
-            "Received: hidden_dim=128, num_heads=7.",
-        ),
-        (
-            ["batch.length=513"],
-            "Configuration: `batch.length` must not exceed `encoder.max_positions`. "
-            "Received: length=513, max_positions=512.",
-        ),
-        (["corpus.filter.max_characters=-1"], "Configuration of `corpus.filter`: `max_characters` must be 0 (off)"),
-    ],
-)
-def test_refused_settings(settings: list[str], message: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(message)):
-        with_settings(Config(), settings)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"encoder": {"num_layers": True}}, "`encoder.num_layers` must be of type int. Received: True."),
-        ({"encoder": {"num_layers": 12.0}}, "`encoder.num_layers` must be of type int. Received: 12.0."),
-        ({"encoder": {"num_layers": "12"}}, "`encoder.num_layers` must be of type int. Received: '12'."),
-        ({"encoder": {"num_layers": None}}, "`encoder.num_layers` must be of type int. Received: None."),
-        ({"encoder": {"dropout": False}}, "`encoder.dropout` must be of type float. Received: False."),
-        ({"encoder": {"dropout": "0.1"}}, "`encoder.dropout` must be of type float. Received: '0.1'."),
-        ({"loss": {"mask_duplicates": 1}}, "`loss.mask_duplicates` must be of type bool. Received: 1."),
-        ({"text": {"mode": 1}}, "`text.mode` must be of type str. Received: 1."),
-        ({"batch": {"buckets": 8}}, "`batch.buckets` must be a list. Received: 8."),
-        ({"batch": {"buckets": "88"}}, "`batch.buckets` must be a list. Received: '88'."),
-        ({"batch": {"buckets": [8, 9.5]}}, "`batch.buckets[1]` must be of type int. Received: 9.5."),
-        ({"corpus": {"files": ["a", 1]}}, "`corpus.files[1]` must be of type str. Received: 1."),
-        ({"encoder": 3}, "`encoder` must be an object of fields. Received: 3."),
-        ({"corpus": {"filter": [1]}}, "`corpus.filter` must be an object of fields. Received: [1]."),
-        ([], "`configuration` must be an object of fields. Received: []."),
-        ({"loss": {"scale": math.inf}}, "`loss.scale` must be a finite number. Received: inf."),
-        ({"loss": {"feature": math.nan}}, "`loss.feature` must be a finite number. Received: nan."),
-        ({"loss": {"scale": 10**400}}, "`loss.scale` must be a finite number. Received: 1000"),
-    ],
-)
-def test_values_of_the_wrong_type(values: Any, message: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(message)):
-        from_dict(Config, values)
-
-
 REFUSED = [
     *((EncoderConfig, {name: 0}, f"`{name}` must be at least 1. Received: {name}=0.") for name in
       ("vocabulary_size", "hidden_dim", "num_layers", "num_heads", "intermediate_dim", "num_segments")),
     (EncoderConfig, {"max_positions": 2}, "`max_positions` must be at least 3. Received: max_positions=2."),
     (EncoderConfig, {"num_heads": 3}, "`hidden_dim` must be a multiple of `num_heads`. "
      "Received: hidden_dim=128, num_heads=3."),
+    (EncoderConfig, {"pooling": "max"}, "`pooling` must be one of cls_tanh, mean. Received: pooling='max'."),
     (EncoderConfig, {"activation": "gelu"}, "`activation` must be one of gelu_tanh, gelu_erf, relu. "
      "Received: activation='gelu'."),
     (EncoderConfig, {"dropout": 1.0}, "`dropout` must be in [0, 1). Received: dropout=1.0."),
@@ -269,6 +61,8 @@ REFUSED = [
     (BatchConfig, {"window": 0}, "`window` must be at least 1. Received: window=0."),
     *((BatchConfig, {"buckets": buckets}, f"`buckets` must rise and lie in [3, length]. Received: buckets={buckets}, "
        "length=128.") for buckets in ((2, 8), (8, 8), (16, 8), (8, 129))),
+    *((BatchConfig, {"size": 8, "chunk": chunk}, f"`chunk` must divide `size`, or be 0 (off). Received: chunk={chunk}, "
+       "size=8.") for chunk in (3, 16, -2)),
     (TeacherConfig, {"preprocessor": "p"}, "`preprocessor` needs `model`, the encoder it belongs to. "
      "Received: preprocessor='p'."),
     (LossConfig, {"feature": -1.0}, "The losses' weights must be 0 or more. "
@@ -280,6 +74,7 @@ REFUSED = [
     (LossConfig, {"margin": -0.1}, "`margin` must be in [0, 1). Received: margin=-0.1."),
     (LossConfig, {"scale": 0.0}, "`scale` must be positive. Received: scale=0.0."),
     (LossConfig, {"temperature": 0.0}, "`temperature` must be positive. Received: temperature=0.0."),
+    (OptimizerConfig, {"name": "adam"}, "`name` must be one of adamw, lazy_adamw. Received: name='adam'."),
     (OptimizerConfig, {"learning_rate": 0.0}, "`learning_rate` must be positive. Received: learning_rate=0.0."),
     (OptimizerConfig, {"warmup_steps": -1}, "`warmup_steps` must be 0 or more. Received: warmup_steps=-1."),
     (OptimizerConfig, {"decay": "step"}, "`decay` must be one of linear, cosine, constant. Received: decay='step'."),
@@ -290,7 +85,7 @@ REFUSED = [
     (OptimizerConfig, {"clip_norm": -1.0}, "`clip_norm` must be 0 (off) or more. Received: clip_norm=-1.0."),
     *((TrainingConfig, {name: 0}, f"`{name}` must be at least 1. Received: {name}=0.") for name in
       ("steps", "steps_per_execution", "checkpoint_every", "log_every")),
-    (TrainingConfig, {"strategy": "gpu"}, "`strategy` must be one of one_device, mirrored, tpu. "
+    (TrainingConfig, {"strategy": "gpu"}, "`strategy` must be one of one_device, mirrored, multi_worker, tpu. "
      "Received: strategy='gpu'."),
     (TrainingConfig, {"precision": "float16"}, "`precision` must be one of float32, mixed_bfloat16. "
      "Received: precision='float16'."),
@@ -315,7 +110,8 @@ def test_values_at_the_ends_of_their_ranges() -> None:
     EncoderConfig(dropout=0.0, num_segments=1)
     FilterConfig(max_characters=0, max_length_ratio=1.0)
     assert CorpusConfig(temperature=0.0) != CorpusConfig(temperature=1.0)
-    BatchConfig(size=2, length=3, buckets=(3,), window=1)
+    BatchConfig(size=2, length=3, buckets=(3,), window=1, chunk=1)
+    BatchConfig(size=2, chunk=2)
     LossConfig(margin=0.0, additive_margin=0.0, feature=0.0)
     TrainingConfig(seed=2**31 - 1)
     Config(encoder=EncoderConfig(max_positions=128))

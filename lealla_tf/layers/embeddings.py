@@ -74,10 +74,14 @@ class TokenEmbedding(keras.layers.Layer):
 
     def call(self, token_ids: Any, segment_ids: Any = None, training: bool = False) -> Any:
         """The summed, normalised embeddings of a batch of sequences."""
-        positions = self.position_table(ops.arange(ops.shape(token_ids)[1]))
-        # Without segments the first row is added as it is: no look-up per token.
-        segments = self.segment_table(ops.zeros((1,), "int32") if segment_ids is None else segment_ids)
-        summed = self.token_table(token_ids) + positions[None] + segments
+        # Rows that are known beforehand are cut out: a look-up costs more, and so does its gradient.
+        table = ops.convert_to_tensor(self.position_table.embeddings)
+        positions = ops.cast(ops.slice(table, (0, 0), (ops.shape(token_ids)[1], table.shape[1])), self.compute_dtype)
+        if segment_ids is None:
+            segments = ops.cast(self.segment_table.embeddings[:1], self.compute_dtype)
+        else:
+            segments = self.segment_table(segment_ids)
+        summed = self.token_table(token_ids) + positions + segments
         return self.dropout(self.norm(summed), training=training)
 
     def get_config(self) -> dict[str, Any]:

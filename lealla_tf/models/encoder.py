@@ -1,4 +1,4 @@
-"""The sentence encoder: a BERT encoder whose tanh pooler gives the embedding."""
+"""The sentence encoder: a BERT encoder whose pooled output gives the embedding."""
 
 import dataclasses
 from typing import Any
@@ -15,16 +15,19 @@ _SEEDS_PER_LAYER = 3
 
 
 class Encoder(keras.Model):
-    """pooled_output = tanh(W h_[CLS] + b); embedding = pooled_output / |pooled_output|.
+    """embedding = pooled_output / |pooled_output| of a post-norm Transformer.
+
+        pooled_output = tanh(W h_[CLS] + b)             (pooling = cls_tanh, the paper's)
+        pooled_output = sum_i m_i h_i / sum_i m_i       (pooling = mean; m: the padding mask)
 
     The embedding is as wide as the hidden layers; there is no projection.  It is computed
     in float32 under every dtype policy.
 
     Args:
         vocabulary_size, hidden_dim, num_layers, num_heads, intermediate_dim, max_positions,
-            num_segments, activation, dropout, layer_norm_epsilon, initializer_range,
-            embedding_initializer_range: see
-            `lealla_tf.config.EncoderConfig`, which also validates them.
+            num_segments, activation, pooling, dropout, layer_norm_epsilon, initializer_range,
+            embedding_initializer_range: see `lealla_tf.config.EncoderConfig`, which also
+            validates them.
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
 
@@ -61,6 +64,7 @@ class Encoder(keras.Model):
         max_positions: int = 512,
         num_segments: int = 2,
         activation: str = "gelu_tanh",
+        pooling: str = "cls_tanh",
         dropout: float = 0.1,
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
@@ -80,6 +84,7 @@ class Encoder(keras.Model):
             max_positions=max_positions,
             num_segments=num_segments,
             activation=activation,
+            pooling=pooling,
             dropout=dropout,
             layer_norm_epsilon=layer_norm_epsilon,
             initializer_range=initializer_range,
@@ -113,13 +118,7 @@ class Encoder(keras.Model):
             )
             for number in range(num_layers)
         ]
-        self.pooler = keras.layers.Dense(
-            hidden_dim,
-            activation="tanh",
-            kernel_initializer=keras.initializers.TruncatedNormal(stddev=initializer_range),
-            dtype="float32",
-            name="pooler",
-        )
+        self.pooler = self._make_pooler() if pooling == "cls_tanh" else None
         self._build_weights()
 
     @classmethod
@@ -135,7 +134,7 @@ class Encoder(keras.Model):
         for layer in self.transformer_layers:
             hidden = layer(hidden, padding_mask, training=training)
             encoder_outputs.append(hidden)
-        pooled_output = self._pool(hidden)
+        pooled_output = self._pool(hidden, padding_mask)
         return {
             "embedding": unit_length(pooled_output),
             "pooled_output": pooled_output,
@@ -147,18 +146,35 @@ class Encoder(keras.Model):
         """The embeddings alone, `(batch, hidden_dim)`.
 
         The same as `self(inputs)["embedding"]`, but the last layer computes nothing beyond
-        `[CLS]`, the only position that the pooler reads.
+        `[CLS]` where that is the only position that is read.
         """
         padding_mask = inputs["padding_mask"]
         hidden = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
         *layers, last = self.transformer_layers
         for layer in layers:
             hidden = layer(hidden, padding_mask, training=training)
-        return unit_length(self._pool(last(hidden, padding_mask, num_queries=1, training=training)))
+        num_queries = None if self.pooler is None else 1
+        hidden = last(hidden, padding_mask, num_queries=num_queries, training=training)
+        return unit_length(self._pool(hidden, padding_mask))
 
-    def _pool(self, hidden: Any) -> Any:
-        """tanh(W h_0 + b) of the first position."""
-        return self.pooler(ops.cast(hidden[:, 0], "float32"))
+    def _pool(self, hidden: Any, padding_mask: Any) -> Any:
+        """The pooled output `(batch, hidden_dim)`, in float32."""
+        if self.pooler is not None:
+            return self.pooler(ops.cast(hidden[:, 0], "float32"))
+        mask = ops.cast(padding_mask, "float32")[:, :, None]
+        # A row of nothing but padding has no mean; its sum is 0.
+        count = ops.maximum(ops.sum(mask, axis=1), 1.0)
+        return ops.sum(ops.cast(hidden, "float32") * mask, axis=1) / count
+
+    def _make_pooler(self) -> keras.layers.Dense:
+        """The dense layer on `[CLS]`."""
+        return keras.layers.Dense(
+            self.config.hidden_dim,
+            activation="tanh",
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.config.initializer_range),
+            dtype="float32",
+            name="pooler",
+        )
 
     def _build_weights(self) -> None:
         """Creates all weights now, under their layers' names, without a call."""
@@ -167,7 +183,8 @@ class Encoder(keras.Model):
             self.embeddings.build((None, None))
             for layer in self.transformer_layers:
                 layer.build((None, None, width))
-            self.pooler.build((None, width))
+            if self.pooler is not None:
+                self.pooler.build((None, width))
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
@@ -186,6 +203,25 @@ def unit_length(vectors: Any) -> Any:
     return vectors * ops.rsqrt(ops.maximum(squares, 1e-24))
 
 
+def weight_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of an encoder's weights, by their names without the encoder's own."""
+    width, feed_forward = config.hidden_dim, config.intermediate_dim
+    rows = {"token": config.vocabulary_size, "position": config.max_positions, "segment": config.num_segments}
+    shapes: dict[str, tuple[int, ...]] = {
+        f"embeddings/{table}/embeddings": (count, width) for table, count in rows.items()
+    }
+    norms = ["embeddings/norm"]
+    dense = {"pooler": (width, width)} if config.pooling == "cls_tanh" else {}
+    for layer in (f"layer_{number}" for number in range(config.num_layers)):
+        norms += [f"{layer}/attention_norm", f"{layer}/output_norm"]
+        dense |= {f"{layer}/attention/{part}": (width, width) for part in ("query", "key", "value", "output")}
+        dense |= {f"{layer}/intermediate": (width, feed_forward), f"{layer}/output": (feed_forward, width)}
+    shapes |= {f"{name}/{part}": (width,) for name in norms for part in ("gamma", "beta")}
+    for name, shape in dense.items():
+        shapes |= {f"{name}/kernel": shape, f"{name}/bias": shape[1:]}
+    return shapes
+
+
 def count_parameters(config: EncoderConfig) -> dict[str, int]:
     """The closed formula for the number of weights, by part.
 
@@ -193,7 +229,7 @@ def count_parameters(config: EncoderConfig) -> dict[str, int]:
 
         embeddings = (V + P + S) H + 2 H
         layers     = L (4 (H^2 + H) + 2 H F + F + H + 4 H)
-        pooler     = H^2 + H
+        pooler     = H^2 + H                            (0 with pooling = mean)
 
     Returns:
         `embeddings`, `layers`, `pooler` and `total`.
@@ -204,6 +240,6 @@ def count_parameters(config: EncoderConfig) -> dict[str, int]:
     parts = {
         "embeddings": rows * width + 2 * width,
         "layers": config.num_layers * layer,
-        "pooler": width * width + width,
+        "pooler": width * width + width if config.pooling == "cls_tanh" else 0,
     }
     return {**parts, "total": sum(parts.values())}

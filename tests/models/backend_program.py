@@ -35,14 +35,14 @@ def make_inputs(vocabulary_size: int) -> dict[str, Array]:
     }
 
 
-def loss_of(embeddings: Any) -> dict[str, Any]:
+def loss_of(embeddings: Any, block: int = 0) -> dict[str, Any]:
     """All three terms and their sum."""
     rng = np.random.default_rng(1)
     teacher = rng.normal(size=(2 * BATCH, TEACHER_DIM)).astype("float32")
     teacher /= np.linalg.norm(teacher, axis=-1, keepdims=True)
     projected = ops.matmul(embeddings, rng.normal(size=(embeddings.shape[-1], TEACHER_DIM)).astype("float32"))
     student, guesses, targets = (Pairs(sides[:BATCH], sides[BATCH:]) for sides in (embeddings, projected, teacher))
-    return CombinedLoss(LOSS)(
+    return CombinedLoss(LOSS, block)(
         student,
         student,
         fingerprints=Pairs(np.array([1, 2, 1, 3], "int32"), np.array([1, 2, 3, 3], "int32")),
@@ -55,9 +55,13 @@ def loss_of(embeddings: Any) -> dict[str, Any]:
 def forward(encoder: Encoder, inputs: dict[str, Array]) -> tuple[Any, dict[str, Any]]:
     """The loss, and all that leads to it by name."""
     outputs = encoder(inputs)
-    terms = loss_of(outputs["embedding"])
     kept = {name: outputs[name] for name in ("embedding", "pooled_output", "sequence_output")}
-    return terms["loss"], {**kept, "embed": encoder.embed(inputs), **{f"loss/{name}": terms[name] for name in terms}}
+    kept["embed"] = encoder.embed(inputs)
+    whole, blockwise = (loss_of(outputs["embedding"], block) for block in (0, 3))
+    kept |= {f"loss/{name}": term for name, term in whole.items()}
+    kept |= {f"blockwise_loss/{name}": term for name, term in blockwise.items()}
+    # Of unlike weights, so that the gradient of the one cannot stand in for that of the other.
+    return whole["loss"] + 2 * blockwise["loss"], kept
 
 
 def differentiate_by_tensorflow(encoder: Encoder, inputs: dict[str, Array]) -> tuple[dict[str, Any], list[Any]]:

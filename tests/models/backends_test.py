@@ -70,6 +70,12 @@ def test_embeddings_and_losses_agree(results: tuple[Arrays, Arrays, Arrays]) -> 
             np.testing.assert_allclose(by_jax[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+def test_blocks_of_rows_make_the_whole_on_both(results: tuple[Arrays, Arrays, Arrays]) -> None:
+    for found in results[1:]:
+        for term in ("loss", "additive_margin", "feature", "logit"):
+            np.testing.assert_allclose(found[f"blockwise_loss/{term}"], found[f"loss/{term}"], rtol=1e-5)
+
+
 def test_gradients_agree(results: tuple[Arrays, Arrays, Arrays]) -> None:
     """Of every weight, to 1e-5 of the largest gradient; and none of them vanishes."""
     _, by_tensorflow, by_jax = results

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import math
 import re
@@ -10,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from lealla_tf.config import EncoderConfig
-from lealla_tf.models.encoder import Encoder, count_parameters, unit_length
+from lealla_tf.models.encoder import Encoder, count_parameters, unit_length, weight_shapes
 
 Array = np.ndarray[Any, Any]
 
@@ -79,7 +80,12 @@ def reference(weights: dict[str, Array], inputs: dict[str, Array], config: Encod
         inner = 0.5 * inner * (1 + np.tanh(math.sqrt(2 / math.pi) * (inner + 0.044715 * inner**3)))
         hidden = norm(hidden + dense(inner, f"{layer}/output"), f"{layer}/output_norm")
         outputs.append(hidden)
-    pooled = np.tanh(dense(hidden[:, 0], "pooler"))
+    if config.pooling == "mean":
+        pooled = np.stack(
+            [row[mask == 1].mean(axis=0) for row, mask in zip(hidden, inputs["padding_mask"], strict=True)]
+        )
+    else:
+        pooled = np.tanh(dense(hidden[:, 0], "pooler"))
     embedding = pooled / np.linalg.norm(pooled, axis=-1, keepdims=True)
     return {"embedding": embedding, "pooled_output": pooled, "sequence_output": hidden, "encoder_outputs": outputs}
 
@@ -99,6 +105,23 @@ def test_against_numpy(encoder: Encoder) -> None:
     assert len(outputs["encoder_outputs"]) == CONFIG.num_layers
     for ours, theirs in zip(outputs["encoder_outputs"], expected["encoder_outputs"], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_pooling_by_the_mean_against_numpy() -> None:
+    config = dataclasses.replace(CONFIG, pooling="mean", initializer_range=0.3)
+    encoder = Encoder.from_encoder_config(config)
+    expected = reference(weights_of(encoder), INPUTS, config)
+    outputs = encoder(INPUTS)
+    for name in ("embedding", "pooled_output"):
+        np.testing.assert_allclose(outputs[name], expected[name], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(encoder.embed(INPUTS), expected["embedding"], rtol=1e-3, atol=1e-4)
+    assert not [weight for weight in encoder.weights if "pooler" in weight.path]
+
+
+def test_the_mean_of_nothing_but_padding_is_finite() -> None:
+    encoder = Encoder.from_encoder_config(dataclasses.replace(CONFIG, pooling="mean"))
+    nothing = {"token_ids": np.zeros((1, 4), "int32"), "padding_mask": np.zeros((1, 4), "int32")}
+    np.testing.assert_array_equal(encoder(nothing)["pooled_output"], np.zeros((1, CONFIG.hidden_dim)))
 
 
 def test_embed_is_the_embedding_of_the_call(encoder: Encoder) -> None:
@@ -266,6 +289,13 @@ def test_golden_weights() -> None:
     ]
 
 
+@pytest.mark.parametrize("pooling", ["cls_tanh", "mean"])
+def test_weight_shapes_are_those_of_the_encoder(pooling: str) -> None:
+    config = dataclasses.replace(CONFIG, pooling=pooling)
+    weights = Encoder.from_encoder_config(config).trainable_variables
+    assert weight_shapes(config) == {weight.path.removeprefix("encoder/"): tuple(weight.shape) for weight in weights}
+
+
 def test_names_are_the_same_in_every_encoder_of_a_process() -> None:
     """Keras numbers layers that have no name of their own: encoder, encoder_1, ..."""
     first, second = (Encoder.from_encoder_config(CONFIG) for _ in range(2))
@@ -285,6 +315,9 @@ def test_count_parameters_by_hand() -> None:
     }
     assert count_parameters(config) == {**expected, "total": 86 + 49 + 6}
     assert Encoder.from_encoder_config(config).count_params() == 86 + 49 + 6
+    mean = dataclasses.replace(config, pooling="mean")
+    assert count_parameters(mean) == {**expected, "pooler": 0, "total": 86 + 49}
+    assert Encoder.from_encoder_config(mean).count_params() == 86 + 49
 
 
 # --- unit_length
