@@ -44,6 +44,7 @@ setup(
     ],
     extras_require={
         "dev": [
+            "faiss-cpu>=1.8",
             "jax>=0.4.35",
             "mypy>=1.13",
             "pre-commit>=4.0",
@@ -51,6 +52,8 @@ setup(
             "ruff>=0.8",
             "transformers>=4.46",
         ],
+        # Approximate search of large pools.
+        "mining": ["faiss-cpu>=1.8"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

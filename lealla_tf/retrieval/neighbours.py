@@ -1,49 +1,121 @@
-"""Exact nearest neighbours by inner product, in blocks, so that memory stays bounded."""
+"""Nearest neighbours by inner product, exact or approximate, in bounded memory."""
 
-from typing import Any
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-Vectors = npt.NDArray[Any]
-Indices = npt.NDArray[np.int64]
+from lealla_tf.retrieval.approximate import search_index
+from lealla_tf.retrieval.blockwise import BLOCK, Progress, search_blocks
+from lealla_tf.retrieval.vectors import Rows, Vectors, check_vectors
 
-# 4096 x 4096 inner products are 64 MiB in float32.
-_BLOCK = 4096
+Method = Literal["exact", "ivf", "hnsw"]
+Precision = Literal["float32", "bfloat16"]
 
-# BLAS multiplies in tiles and rounds differently in a tile that is not full, so that of two equal rows
-# the second could win by an ulp.  Blocks of this multiple consist of full tiles.
-_TILE = 64
+# Neighbours that are found in bfloat16 beyond those asked for, for float32 to choose from.
+_SPARE = 12
+
+# Rows of the queries whose candidates are rescored at a time.
+_RESCORED = 512
 
 
-def nearest(queries: Vectors, pool: Vectors, block: int = _BLOCK) -> Indices:
+class Neighbours(NamedTuple):
+    """Rows of a pool that are nearest to rows of queries, the nearest first.
+
+    Args:
+        indices: int64 of shape `(queries, k)`, rows of the pool.
+        similarities: Inner products of shape `(queries, k)`, float32, or float64 for arrays of that type.
+    """
+
+    indices: npt.NDArray[np.int64]
+    similarities: Vectors
+
+
+def nearest_neighbours(
+    queries: Vectors,
+    pool: Vectors,
+    k: int,
+    *,
+    method: Method = "exact",
+    effort: int | None = None,
+    precision: Precision = "float32",
+    block: int = BLOCK,
+    progress: Progress | None = None,
+) -> Neighbours:
+    """The `k` rows of `pool` with the largest inner products, for each row of `queries`.
+
+    They are the nearest by cosine if the rows have unit length.  Of equal products the lowest
+    index comes first.  The arrays are read block by block, so they may be memory-mapped: besides
+    the result, memory holds one block of the pool and the products of 512 queries with it.
+    Products are taken in float32, or in float64 if an array is of that type; neighbours whose
+    products differ by less than the rounding of that type are not told apart reliably.
+
+    Approximate methods are faiss's, and an extra to install.  Their index is held in memory, a
+    copy of the pool in float32 and more; it pays where the pool has millions of rows.
+
+    Args:
+        queries: Real numbers of shape `(queries, dim)`.
+        pool: Real numbers of shape `(pool, dim)`, at least `k` rows.
+        k: How many.
+        method: `"exact"` compares all with all; `"ivf"` the nearest of about 4 sqrt(pool) lists
+            that k-means has found; `"hnsw"` walks a graph.  The approximate ones multiply in
+            float32, order equal products in no certain way, and where they find fewer than `k`
+            rows, the last indices are -1 and their similarities -inf.
+        effort: For approximate methods: the lists looked into (32 unless given), or the rows kept
+            while walking (128).  More finds more, and takes longer.
+        precision: For exact search: `"bfloat16"` looks for k + 12 candidates in bfloat16 and chooses
+            among them by their products in full precision.  It is faster on processors that multiply
+            bfloat16, and misses neighbours where the candidates are closer than its rounding, 2**-8.
+        block: Rows of `pool` that are compared at a time, rounded up to a multiple of 64.
+        progress: Called with the work that is done and with all the work: products of an exact search,
+            rows added and searched for of an approximate one.
+
+    Raises:
+        ValueError: if an array is not 2-D, has no row or no column, is not of real numbers or
+            holds a value that is not finite, if the widths differ, if `k`, `block` or `effort` is
+            less than 1, if the pool has fewer than `k` rows, if `method` or `precision` is unknown,
+            or if an option does not belong to the method.
+        UsageError: if the method needs faiss, which is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> found = nearest_neighbours(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0], [0.6, 0.8], [0.8, 0.6]]), k=2)
+        >>> found.indices.tolist(), found.similarities.tolist()
+        ([[2, 1]], [[0.8, 0.6]])
+    """
+    query_rows, pool_rows = check_vectors(queries=queries, pool=pool)
+    _check_options(method, effort, precision, block)
+    if not 1 <= k <= len(pool):
+        raise ValueError(f"`k` must be at least 1 and at most the rows of `pool`, {len(pool):,}. Received: k={k}.")
+    if method != "exact":
+        found = search_index(query_rows, pool_rows, k, method=method, effort=effort, block=block, progress=progress)
+        return Neighbours(*found)
+    if precision == "bfloat16":
+        spared = min(k + _SPARE, len(pool))
+        candidates, _ = search_blocks(
+            query_rows, pool_rows, spared, product_type=precision, block=block, progress=progress
+        )
+        return _rescored(query_rows, pool_rows, candidates, k)
+    return Neighbours(*search_blocks(query_rows, pool_rows, k, block=block, progress=progress))
+
+
+def nearest(queries: Vectors, pool: Vectors, block: int = BLOCK) -> npt.NDArray[np.int64]:
     """The row of `pool` with the largest inner product, for each row of `queries`.
 
         nearest(i) = argmax_j <queries_i, pool_j>
 
-    which is the nearest by cosine if the rows have unit length.  Of equal products the
-    lowest index wins.  No more than `block` x `block` products exist at a time, and the
-    arrays are read block by block, so they may be memory-mapped.  Products are taken in
-    float32, or in float64 if an array is of that type; neighbours whose products differ by
-    less than the rounding of that type are not told apart reliably.
-
     Args:
-        queries: floats of shape `(queries, dim)`.
-        pool: floats of shape `(pool, dim)`.
-        block: rows of either array that are compared at a time, rounded up to a multiple of 64.
+        queries: Real numbers of shape `(queries, dim)`.
+        pool: Real numbers of shape `(pool, dim)`.
+        block: As in `nearest_neighbours`.
 
     Returns:
         int64 of shape `(queries,)`, indices into `pool`.
 
     Raises:
-        ValueError: if an array is not 2-D, has no row or no column, is not of real numbers
-            or holds a value that is not finite, if the widths differ, or if `block` < 1.
+        ValueError: as in `nearest_neighbours`.
     """
-    if block < 1:
-        raise ValueError(f"`block` must be at least 1. Received: block={block}.")
-    block += -block % _TILE
-    queries, pool, dtype = _checked(block, queries=queries, pool=pool)
-    return _search(queries, pool, block, dtype)
+    return nearest_neighbours(queries, pool, 1, block=block).indices[:, 0]
 
 
 def precision_at_1(source: Vectors, target: Vectors) -> tuple[float, float]:
@@ -56,8 +128,8 @@ def precision_at_1(source: Vectors, target: Vectors) -> tuple[float, float]:
     as it does in the published numbers of Tatoeba and UN.
 
     Args:
-        source: floats of shape `(pairs, dim)`.
-        target: floats of shape `(pairs, dim)`; row i translates row i of `source`.
+        source: Real numbers of shape `(pairs, dim)`.
+        target: Real numbers of shape `(pairs, dim)`; row i translates row i of `source`.
 
     Returns:
         `(source_to_target, target_to_source)`, each in [0, 1].
@@ -67,84 +139,43 @@ def precision_at_1(source: Vectors, target: Vectors) -> tuple[float, float]:
 
     Reference: LEALLA (arXiv 2302.08387), section 4.1; LaBSE (arXiv 2007.01852), section 4.
     """
-    source, target, dtype = _checked(_BLOCK, source=source, target=target)
-    if len(source) != len(target):
+    sources, targets = check_vectors(source=source, target=target)
+    if len(sources) != len(targets):
         raise ValueError(
             "`source` and `target` must be aligned row by row. "
-            f"Received: {len(source)} rows of `source` and {len(target)} of `target`."
+            f"Received: {len(sources)} rows of `source` and {len(targets)} of `target`."
         )
-    aligned = np.arange(len(source))
-    forward = np.mean(_search(source, target, _BLOCK, dtype) == aligned)
-    backward = np.mean(_search(target, source, _BLOCK, dtype) == aligned)
+    aligned = np.arange(len(sources))
+    forward = np.mean(search_blocks(sources, targets, 1)[0][:, 0] == aligned)
+    backward = np.mean(search_blocks(targets, sources, 1)[0][:, 0] == aligned)
     return float(forward), float(backward)
 
 
-def _search(queries: Vectors, pool: Vectors, block: int, dtype: npt.DTypeLike) -> Indices:
-    """`nearest` for arrays that have been checked."""
-    result = np.empty(len(queries), np.int64)
-    for start in range(0, len(queries), block):
-        result[start : start + block] = _nearest_to_block(queries[start : start + block], pool, block, dtype)
-    return result
+def _check_options(method: str, effort: int | None, precision: str, block: int) -> None:
+    """Raises `ValueError` if an option has no such value or does not belong to `method`."""
+    if method not in get_args(Method):
+        raise ValueError(f"`method` must be one of {', '.join(get_args(Method))}. Received: {method!r}.")
+    if precision not in get_args(Precision):
+        raise ValueError(f"`precision` must be one of {', '.join(get_args(Precision))}. Received: {precision!r}.")
+    if block < 1:
+        raise ValueError(f"`block` must be at least 1. Received: block={block}.")
+    if effort is not None and (method == "exact" or effort < 1):
+        raise ValueError(f"`effort` must be at least 1, and is of approximate methods. Received: {effort}, {method}.")
+    if precision != "float32" and method != "exact":
+        raise ValueError(f"`precision` is a choice of exact search alone. Received: {precision}, {method}.")
 
 
-def _nearest_to_block(queries: Vectors, pool: Vectors, block: int, dtype: npt.DTypeLike) -> Indices:
-    """`nearest` for queries that fit one block."""
-    queries = queries.astype(dtype, copy=False)
-    rows = np.arange(len(queries))
-    best = np.zeros(len(queries), np.int64)
-    best_product = np.full(len(queries), -np.inf, dtype)
-    for start in range(0, len(pool), block):
-        # The last block is moved back to be as large as the others, as rounding depends on shape too.
-        start = max(0, min(start, len(pool) - block))
-        products = _products(queries, pool[start : start + block].astype(dtype, copy=False))
-        index = products.argmax(axis=1)
-        product = products[rows, index]
-        better = product > best_product
-        best[better] = index[better] + start
-        best_product[better] = product[better]
-    return best
-
-
-def _products(queries: Vectors, pool: Vectors) -> Vectors:
-    """Inner products of shape `(queries, pool)`, in which equal rows of `pool` have equal columns."""
-    if missing := -len(pool) % _TILE:
-        pool = np.concatenate([pool, np.zeros((missing, pool.shape[1]), pool.dtype)])
-    return (queries @ pool.T)[:, : pool.shape[0] - missing]
-
-
-def _checked(block: int, **vectors: Vectors) -> tuple[Vectors, Vectors, npt.DTypeLike]:
-    """The two arrays and the type to multiply them in; `ValueError` calls them by their keywords."""
-    arrays = {name: np.asarray(value) for name, value in vectors.items()}
-    for name, array in arrays.items():
-        if array.ndim != 2:
-            raise ValueError(f"`{name}` must be 2-D, of shape (rows, dim). Received: shape {array.shape}.")
-        if 0 in array.shape:
-            raise ValueError(f"`{name}` must not be empty. Received: shape {array.shape}.")
-        if not _is_real(array.dtype):
-            raise ValueError(f"`{name}` must hold real numbers. Received: type {array.dtype}.")
-    (first_name, first), (second_name, second) = arrays.items()
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"`{first_name}` and `{second_name}` must have rows of the same width. "
-            f"Received: shapes {first.shape} and {second.shape}."
-        )
-    for name, array in arrays.items():
-        _check_finite(name, array, block)
-    return first, second, np.result_type(np.float32, first.dtype, second.dtype)
-
-
-def _is_real(dtype: np.dtype[Any]) -> bool:
-    """Whether numbers of this type become float32 or float64: integers and bfloat16 do."""
-    try:
-        return np.result_type(np.float32, dtype).kind == "f"
-    except TypeError:  # what has no common type with a number, such as dates
-        return False
-
-
-def _check_finite(name: str, vectors: Vectors, block: int) -> None:
-    """Raises `ValueError` naming the first row with a NaN or an infinity: argmax would choose it."""
-    for start in range(0, len(vectors), block):
-        finite = np.isfinite(vectors[start : start + block]).all(axis=1)
-        if not finite.all():
-            row = start + int(np.argmin(finite))
-            raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity in row {row}.")
+def _rescored(queries: Rows, pool: Rows, candidates: npt.NDArray[np.int64], k: int) -> Neighbours:
+    """The best `k` of the candidates by products in full precision; `candidates` are `(queries, more than k)`."""
+    # From the lowest index, so that of equal products a stable order puts it first.
+    candidates = np.sort(candidates, axis=1)
+    indices = np.empty((len(queries), k), np.int64)
+    similarities = np.empty((len(queries), k), queries.dtype)
+    for start, block in queries.blocks(_RESCORED):
+        part = slice(start, start + len(block))
+        rows = pool.array[candidates[part].ravel()].astype(pool.dtype, copy=False)
+        products = np.sum(rows.reshape(*candidates[part].shape, -1) * block[:, None], axis=2)
+        order = np.argsort(-products, axis=1, kind="stable")[:, :k]
+        indices[part] = np.take_along_axis(candidates[part], order, axis=1)
+        similarities[part] = np.take_along_axis(products, order, axis=1)
+    return Neighbours(indices, similarities)
