@@ -35,31 +35,50 @@ def additive_margin_softmax(
 
     Reference: LEALLA, equation 2; Yang et al., 2019, equation 4.
     """
-    logits = scale * similarities(queries, keys)
-    own = ops.equal(ops.arange(ops.shape(keys)[0])[None, :], _rows(queries, first_row)[:, None])
-    logits = logits - scale * margin * ops.cast(own, "float32")
-    if excluded is not None:
-        logits = ops.where(ops.logical_and(excluded, ops.logical_not(own)), _EXCLUDED, logits)
+    own = own_pairs(first_row + ops.arange(ops.shape(queries)[0]), ops.shape(keys)[0])
+    logits = margin_logits(similarities(queries, keys), own, margin, scale, excluded)
     positive = ops.sum(ops.where(own, logits, 0.0), axis=-1)
     return ops.logsumexp(logits, axis=-1) - positive
 
 
-def duplicates(source_fingerprints: Any, target_fingerprints: Any, first_row: Any = 0, rows: int | None = None) -> Any:
+def own_pairs(rows: Any, batch: Any) -> Any:
+    """Bool `(rows, batch)`: where the key is the one that belongs to the batch row of the query."""
+    return ops.equal(ops.arange(batch)[None, :], rows[:, None])
+
+
+def margin_logits(cosines: Any, own: Any, margin: float, scale: float, excluded: Any = None) -> Any:
+    """What the softmax is taken of: s (phi - m) of the own pair, s phi of the others.
+
+    Args:
+        cosines: phi, `(rows, batch)`.
+        own: Bool `(rows, batch)`, as `own_pairs` gives it.
+        margin: m.
+        scale: s.
+        excluded: Bool `(rows, batch)`, pairs that are to add nothing to the sum; or `None`.
+
+    Returns:
+        float32 `(rows, batch)`.
+    """
+    logits = scale * cosines - scale * margin * ops.cast(own, "float32")
+    if excluded is None:
+        return logits
+    return ops.where(ops.logical_and(excluded, ops.logical_not(own)), _EXCLUDED, logits)
+
+
+def duplicates(source_fingerprints: Any, target_fingerprints: Any, rows: Any = None) -> Any:
     """Which pairs of rows hold the same source text or the same target text.
 
     Args:
         source_fingerprints: Integer `(batch,)`, equal where the source texts are equal.
         target_fingerprints: The same of the target texts.
-        first_row: The first row wanted; an integer or an integer tensor.
-        rows: How many; as many as the batch has if `None`.
+        rows: The batch rows wanted, integers `(rows,)`; all if `None`.
 
     Returns:
         Bool `(rows, batch)`; a row is a duplicate of itself.
     """
     same = []
     for fingerprints in (source_fingerprints, target_fingerprints):
-        count = ops.shape(fingerprints)[0] if rows is None else rows
-        wanted = ops.take(fingerprints, first_row + ops.arange(count), axis=0)
+        wanted = fingerprints if rows is None else ops.take(fingerprints, rows, axis=0)
         same.append(ops.equal(wanted[:, None], fingerprints[None, :]))
     return ops.logical_or(*same)
 
@@ -106,8 +125,3 @@ class AdditiveMarginSoftmax:
         forward = additive_margin_softmax(source, target, **arguments)
         backward = additive_margin_softmax(target, source, **arguments)
         return ops.mean(forward + backward)
-
-
-def _rows(queries: Any, first_row: Any) -> Any:
-    """The batch rows that the queries are."""
-    return first_row + ops.arange(ops.shape(queries)[0])

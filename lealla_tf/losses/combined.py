@@ -6,6 +6,7 @@ from keras import ops
 
 from lealla_tf.config import LossConfig
 from lealla_tf.losses.additive_margin import additive_margin_softmax, duplicates
+from lealla_tf.losses.blockwise import blockwise_additive_margin, blockwise_logit_distillation
 from lealla_tf.losses.distillation import feature_distillation, logit_distillation
 
 
@@ -26,12 +27,15 @@ class CombinedLoss:
 
     Args:
         config: Weights and constants. A term of weight 0 is not computed.
+        block: Compute the similarities for so many rows at a time, and their gradient with
+            them; 0 holds those of all rows at once.
 
     Reference: LEALLA, equation 5.
     """
 
-    def __init__(self, config: LossConfig) -> None:
+    def __init__(self, config: LossConfig, block: int = 0) -> None:
         self.config = config
+        self.block = block
 
     def __call__(
         self,
@@ -67,40 +71,39 @@ class CombinedLoss:
         batch = ops.cast(ops.shape(all_students.source)[0], "float32")
         terms: dict[str, Any] = {}
         if self.config.additive_margin:
-            rows = self._additive_margin(student, all_students, fingerprints, first_row)
-            terms["additive_margin"] = ops.sum(rows) / batch
+            total = self._additive_margin(student, all_students, fingerprints, first_row)
+            terms["additive_margin"] = total / batch
         if self.config.feature:
             wanted, given = _needed("feature", teacher=teacher, projected=projected)
             rows = feature_distillation(wanted.source, given.source) + feature_distillation(wanted.target, given.target)
             terms["feature"] = ops.sum(rows) / batch
         if self.config.logit:
             own, everybody = _needed("logit", teacher=teacher, all_teachers=all_teachers)
-            rows = logit_distillation(
-                own.source,
-                everybody.target,
-                student.source,
-                all_students.target,
-                temperature=self.config.temperature,
-            )
-            terms["logit"] = ops.sum(rows) / batch
+            matrices = (own.source, everybody.target, student.source, all_students.target)
+            terms["logit"] = self._logit(*matrices) / batch
         total = sum(getattr(self.config, name) * term for name, term in terms.items())
         return {"loss": total, **terms}
 
     def _additive_margin(self, student: Pairs, everybody: Pairs, fingerprints: Pairs | None, first_row: Any) -> Any:
-        """L(x_i, y_i) + L(y_i, x_i) of each row, `(rows,)`."""
-        excluded = None
+        """The sum of L(x_i, y_i) + L(y_i, x_i) over the rows."""
+        known = None
         if self.config.mask_duplicates:
             (known,) = _needed("additive_margin with `mask_duplicates`", fingerprints=fingerprints)
-            rows = ops.shape(student.source)[0]
-            excluded = duplicates(known.source, known.target, first_row, rows)
-        arguments = {
-            "margin": self.config.margin,
-            "scale": self.config.scale,
-            "first_row": first_row,
-            "excluded": excluded,
-        }
-        forward = additive_margin_softmax(student.source, everybody.target, **arguments)
-        return forward + additive_margin_softmax(student.target, everybody.source, **arguments)
+        directions = (student.source, everybody.target), (student.target, everybody.source)
+        arguments = {"margin": self.config.margin, "scale": self.config.scale, "first_row": first_row}
+        if self.block:
+            arguments |= {"block": self.block, "fingerprints": known}
+            return sum(blockwise_additive_margin(*sides, **arguments) for sides in directions)
+        if known is not None:
+            arguments["excluded"] = duplicates(*known, first_row + ops.arange(ops.shape(student.source)[0]))
+        return ops.sum(sum(additive_margin_softmax(*sides, **arguments) for sides in directions))
+
+    def _logit(self, *matrices: Any) -> Any:
+        """The sum of 1/N sum_j ( T phi(X_i, Y_j) - T phi(x_i, y_j) )^2 over the rows."""
+        temperature = self.config.temperature
+        if self.block:
+            return blockwise_logit_distillation(*matrices, temperature=temperature, block=self.block)
+        return ops.sum(logit_distillation(*matrices, temperature=temperature))
 
 
 def _needed(loss: str, **given: Pairs | None) -> list[Pairs]:

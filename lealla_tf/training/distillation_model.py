@@ -10,6 +10,7 @@ from lealla_tf.config import LossConfig
 from lealla_tf.losses.combined import CombinedLoss, Pairs
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
+from lealla_tf.training.gradient_cache import map_chunks, sum_gradients
 
 Batch = Mapping[str, Any]
 
@@ -29,6 +30,9 @@ class DistillationModel(keras.Model):
         teacher: Gives the teacher's embeddings `(rows, teacher_dim)` from the inputs that the
             batch carries for it. `None` if the batch carries the embeddings themselves.
         compile_encoder: Compile the encoder's forward and backward pass with XLA.
+        chunk: Embed so many pairs at a time, so that memory grows with the chunk instead of
+            with the batch, for a second forward pass; it must divide the rows of a replica.
+            0 embeds all rows at once.
 
     Call arguments:
         batch: A dictionary of
@@ -58,6 +62,7 @@ class DistillationModel(keras.Model):
         teacher_dim: int | None = None,
         teacher: Callable[[Any], Any] | None = None,
         compile_encoder: bool = False,
+        chunk: int = 0,
         name: str = "distillation_model",
     ) -> None:
         super().__init__(name=name)
@@ -67,12 +72,14 @@ class DistillationModel(keras.Model):
                 f"Received: teacher_dim=None, feature={loss.feature}, logit={loss.logit}."
             )
         self.encoder = encoder
-        self.combined_loss = CombinedLoss(loss)
+        self.combined_loss = CombinedLoss(loss, block=chunk)
         self.pad_id = pad_id
         self.projection = keras.layers.Dense(teacher_dim, dtype="float32", name="projection") if loss.feature else None
         if self.projection is not None:
             self.projection.build((None, encoder.config.dim))
         self._teacher = teacher
+        self._teacher_dim = teacher_dim
+        self._chunk = chunk
         self._embed = (
             tf.function(encoder.embed, autograph=False, jit_compile=True) if compile_encoder else encoder.embed
         )
@@ -119,16 +126,23 @@ class DistillationModel(keras.Model):
             self._means[name].update_state(part * float(replica_count()))
         return terms["loss"]
 
-    def train_step(self, batch: Batch) -> None:
-        """One step of the optimizer on one replica's part of the batch."""
+    def compute_gradients(self, batch: Batch) -> list[Any]:
+        """The gradients of the replica's part of the loss, one for each of `trainable_variables`."""
+        if self._chunk:
+            return self._compute_gradients_by_chunks(batch)
         with tf.GradientTape() as tape:
             loss = self.compute_loss(batch, y_pred=self(batch, training=True))
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients: list[Any] = tape.gradient(loss, self.trainable_variables)
+        return gradients
+
+    def train_step(self, batch: Batch) -> None:
+        """One step of the optimizer on one replica's part of the batch."""
+        self.optimizer.apply(self.compute_gradients(batch), self.trainable_variables)
 
     def test_step(self, batch: Batch) -> None:
         """The losses of one replica's part of the batch, without dropout."""
-        self.compute_loss(batch, y_pred=self(batch, training=False), training=False)
+        embeddings = self._embed_by_chunks(batch, training=False) if self._chunk else self(batch, training=False)
+        self.compute_loss(batch, y_pred=embeddings, training=False)
 
     def make_train_function(self, force: bool = False) -> Any:
         """Keras' hook: the function that `fit` calls with an iterator."""
@@ -142,15 +156,47 @@ class DistillationModel(keras.Model):
             self.test_function = self._make_loop(self.test_step)
         return self.test_function
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # Everything is built. Keras would reduce a whole batch over the replicas to find that out, which several
+        # workers cannot.
+        pass
+
     @property
     def metrics(self) -> list[Any]:
         """The running means of the loss and of its terms."""
         return list(self._means.values())
 
+    def _compute_gradients_by_chunks(self, batch: Batch) -> list[Any]:
+        """The same gradients, with a tape over one chunk of the batch at a time."""
+        seeds = self.encoder.non_trainable_variables
+        first_draws = [tf.identity(seed.value) for seed in seeds]
+        embeddings = self._embed_by_chunks(batch, training=True)
+        of_projection = [] if self.projection is None else self.projection.trainable_variables
+        with tf.GradientTape() as tape:
+            tape.watch(embeddings)
+            loss = self.compute_loss(batch, y_pred=embeddings)
+        upstream, of_projection = tape.gradient(loss, (embeddings, of_projection))
+        # The second pass is to drop the units that the first one dropped.
+        for seed, value in zip(seeds, first_draws, strict=True):
+            seed.assign(value)
+        # The weights come in the order of the layers, the first of which looks the tokens up.
+        table, *others = self.encoder.trainable_variables
+        of_table, of_others = sum_gradients(
+            lambda rows: self(rows, training=True), _token_ids(batch), upstream, self._chunk, table, others
+        )
+        return [of_table, *of_others, *of_projection]
+
+    def _embed_by_chunks(self, batch: Batch, training: bool) -> Pairs:
+        """The embeddings of all rows of the replica."""
+        widths = Pairs(self.encoder.config.dim, self.encoder.config.dim)
+        return map_chunks(lambda rows: self(rows, training=training), _token_ids(batch), self._chunk, widths)
+
     def _teacher_embeddings(self, batch: Batch) -> Pairs:
         """The frozen teacher's embeddings of this replica's rows."""
         sides = Pairs(batch["source_teacher"], batch["target_teacher"])
-        if self._teacher is not None:
+        if self._teacher is not None and self._chunk:
+            sides = Pairs(*(map_chunks(self._teacher, inputs, self._chunk, self._teacher_dim) for inputs in sides))
+        elif self._teacher is not None:
             sides = Pairs(*(self._teacher(inputs) for inputs in sides))
         return Pairs(*(tf.stop_gradient(tf.cast(side, tf.float32)) for side in sides))
 
@@ -171,3 +217,8 @@ class DistillationModel(keras.Model):
             return {metric.name: metric.result() for metric in self.metrics}
 
         return loop
+
+
+def _token_ids(batch: Batch) -> dict[str, Any]:
+    """The part of a batch that the student embeds."""
+    return {name: batch[name] for name in ("source_token_ids", "target_token_ids")}

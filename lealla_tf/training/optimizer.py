@@ -1,14 +1,13 @@
-"""AdamW as the runs use it: warm-up and decay, and clipping of the *reduced* gradient."""
+"""The optimizer of a run: AdamW in one of its forms, with the learning rate's warm-up and decay."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lealla_tf.config import OptimizerConfig
+from lealla_tf.training.adamw import ClippedAdamW, LazyAdamW
 
 _DECAYS = ("linear", "cosine", "constant")
 
@@ -61,51 +60,10 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps, "decay": self.decay}
 
 
-class ClippedAdamW(keras.optimizers.AdamW):
-    """AdamW that clips the gradient of the global batch by its global norm.
-
-    Keras clips each replica's gradient before it sums them, which clips something else:
-    here the sum comes first.  Gradients of embedding tables are made dense before the norm
-    is taken, because a sparse gradient lists a repeated row once for each occurrence.
-
-    Args:
-        clip_norm: The largest global norm; 0 switches clipping off.
-        **kwargs: Those of `keras.optimizers.AdamW`.
-
-    Reference: Loshchilov and Hutter, 2019; Pascanu et al., 2013 (clipping).
-    """
-
-    def __init__(self, clip_norm: float = 0.0, name: str = "clipped_adamw", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.clip_norm = clip_norm
-
-    def _clip_gradients(self, grads: Sequence[Any]) -> list[Any]:
-        dense = [tf.convert_to_tensor(grad) for grad in grads]
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            dense = context.all_reduce(tf.distribute.ReduceOp.SUM, dense)
-        if not self.clip_norm:
-            return dense
-        clipped, _ = tf.clip_by_global_norm(dense, self.clip_norm)
-        return clipped
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        # Summed in `_clip_gradients` already.
-        return grads_and_vars
-
-    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        # Keras reads and writes every weight to subtract 0 of it.
-        if self.weight_decay:
-            super()._apply_weight_decay(variables)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "clip_norm": self.clip_norm}
-
-
 def make_optimizer(config: OptimizerConfig, steps: int) -> ClippedAdamW:
     """The optimizer of a run of `steps` steps; biases and norms are not decayed."""
-    optimizer = ClippedAdamW(
+    kind = {"adamw": ClippedAdamW, "lazy_adamw": LazyAdamW}[config.name]
+    optimizer = kind(
         clip_norm=config.clip_norm,
         learning_rate=WarmupDecay(config.learning_rate, config.warmup_steps, steps, config.decay),
         weight_decay=config.weight_decay,

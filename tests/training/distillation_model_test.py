@@ -8,9 +8,21 @@ from lealla_tf.models.encoder import Encoder
 from lealla_tf.training.distillation_model import DistillationModel
 
 SIDES = ("source", "target")
+WORKERS = ("chief", "worker")
 LOSS = {"feature": 10.0, "logit": 0.02, "scale": 10.0, "temperature": 10.0}
 ON_ALL = ["sgd", "sgd_unmasked", "sgd_executions_of_3", "adamw", "wrong_scale", "gradients", "masks", "evaluate"]
+ON_ALL += [
+    "sgd_chunked",
+    "gradients_chunked",
+    "cached",
+    "one_tape",
+    "evaluate_chunked",
+    "lazy_adamw",
+    "lazy_adamw_chunked",
+]
+ON_WORKERS = ["sgd", "sgd_executions_of_3", "adamw", "lazy_adamw", "gradients", "masks", "evaluate"]
 ON_ONE = ["reference", "sgd_eager", "sgd_compiled", "gradients_eager", "gradients_compiled"]
+ON_ONE += ["gradients_chunked_eager", "cached_compiled", "one_tape_compiled"]
 
 
 class Steps:
@@ -27,16 +39,18 @@ class Steps:
 
 
 @pytest.fixture(scope="module")
-def steps(start, tmp_path_factory):
-    """The quick cases on one device and on two."""
+def steps(start, cluster, tmp_path_factory):
+    """The quick cases on one device, on two, and by two processes."""
     directory = tmp_path_factory.mktemp("steps")
     children = {
         count: start("steps.py", directory / f"{count}.npz", count, *names)
         for count, names in {1: ON_ALL + ON_ONE, 2: ON_ALL}.items()
     }
+    for name, config in zip(WORKERS, cluster(), strict=True):
+        children[name] = start("steps.py", directory / f"{name}.npz", 2, *ON_WORKERS, TF_CONFIG=config)
     for child in children.values():
         assert child.wait(400) == 0, child.errors()
-    return {count: Steps(directory / f"{count}.npz") for count in children}
+    return {name: Steps(directory / f"{name}.npz") for name in children}
 
 
 def difference(one, other):
@@ -56,6 +70,12 @@ def test_two_replicas_are_one_device(steps, case):
     assert close(steps[1][case], steps[2][case], 1e-5)
 
 
+@pytest.mark.parametrize("worker", WORKERS)
+@pytest.mark.parametrize("case", ["sgd", "sgd_executions_of_3", "gradients", "evaluate"])
+def test_two_processes_are_one_device(steps, case, worker):
+    assert close(steps[1][case], steps[worker][case], 1e-5)
+
+
 def test_masking_duplicates_matters_in_these_batches(steps):
     """Or the equality of the masked steps would say nothing about the mask's rows."""
     assert difference(steps[1]["sgd"], steps[1]["sgd_unmasked"]) > 0.1
@@ -67,16 +87,44 @@ def test_a_local_mean_is_noticed(steps):
     assert difference(steps[1]["wrong_scale"], steps[2]["wrong_scale"]) > 0.1
 
 
-def test_two_replicas_are_one_device_with_adamw_decay_and_clipping(steps):
-    weights = [{name: value for name, value in steps[n]["adamw"].items() if "weight" in name} for n in (1, 2)]
+OTHERS = [(case, 2) for case in ("adamw", "lazy_adamw", "lazy_adamw_chunked")]
+OTHERS += [(case, worker) for case in ("adamw", "lazy_adamw") for worker in WORKERS]
+
+
+@pytest.mark.parametrize(("case", "other"), OTHERS)
+def test_replicas_are_one_device_with_adamw_decay_and_clipping(steps, case, other):
+    weights = [{name: value for name, value in steps[n][case].items() if "weight" in name} for n in (1, other)]
     assert difference(*weights) < 1e-6
-    assert close(steps[1]["adamw"], steps[2]["adamw"], 1e-5)
+    assert close(steps[1][case], steps[other][case], 1e-5)
+
+
+def test_lazy_steps_are_others_and_do_not_depend_on_chunks(steps):
+    assert difference(steps[1]["lazy_adamw"], steps[1]["adamw"]) > 1e-3
+    assert close(steps[1]["lazy_adamw"], steps[1]["lazy_adamw_chunked"], 1e-4)
 
 
 @pytest.mark.parametrize("kind", ["eager", "compiled"])
 def test_the_loss_the_gradients_and_the_weights_do_not_depend_on_the_execution(steps, kind):
     assert close(steps[1]["gradients"], steps[1][f"gradients_{kind}"], 1e-5)
     assert close(steps[1]["sgd"], steps[1][f"sgd_{kind}"], 1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_chunks_change_neither_losses_nor_gradients_nor_weights(steps, count):
+    for case in ("sgd", "gradients", "evaluate"):
+        assert close(steps[count][case], steps[count][f"{case}_chunked"], 1e-5)
+    assert close(steps[1]["gradients"], steps[1]["gradients_chunked_eager"], 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("count", "cached", "one_tape"),
+    [(1, "cached", "one_tape"), (2, "cached", "one_tape"), (1, "cached_compiled", "one_tape_compiled")],
+)
+def test_the_second_pass_drops_the_units_of_the_first(steps, count, cached, one_tape):
+    """The gradients with dropout are those of the same chunks under a single tape, which pass but once."""
+    assert close(steps[count][cached], steps[count][one_tape], 1e-5)
+    # Half of all units are dropped: other masks would give altogether other gradients.
+    assert difference(steps[count][cached], steps[count]["gradients"]) > 1
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -92,8 +140,9 @@ def test_training_reduces_the_loss(steps):
     assert losses[-1] < losses[0] - 1
 
 
-def test_replicas_drop_different_units(steps):
-    first, second = steps[2]["masks"]["draw_0"]
+@pytest.mark.parametrize("replicas", [2, *WORKERS])
+def test_replicas_drop_different_units(steps, replicas):
+    first, second = steps[replicas]["masks"]["draw_0"]
     assert np.abs(first - second).max() > 0.01
     np.testing.assert_allclose(first, steps[1]["masks"]["draw_0"][0], atol=1e-6)
 
