@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from lealla_tf.errors import DataError, UserError
 from lealla_tf.files import atomic_file
+from lealla_tf.progress import Progress, duration
 
 Metrics = dict[str, float]
-Progress = Callable[[str], None]
 
 
 class RunLog(keras.callbacks.Callback):
@@ -28,7 +28,7 @@ class RunLog(keras.callbacks.Callback):
     after `first_step`, which a killed run left, are dropped from `metrics.jsonl`.
 
     Args:
-        directory: The run's directory.
+        directory: The run's directory; `None` for a worker that writes nothing.
         every: The number of steps between entries.
         first_step: The step that the run goes on from.
         steps: The length of the whole run.
@@ -41,19 +41,15 @@ class RunLog(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, directory: Path, every: int, first_step: int, steps: int, batch_size: int, progress: Progress
+        self, directory: Path | None, every: int, first_step: int, steps: int, batch_size: int, progress: Progress
     ) -> None:
         super().__init__()
-        self._path = directory / "metrics.jsonl"
         self._every = every
         self._first_step = self._step = first_step
         self._steps = steps
         self._batch_size = batch_size
         self._progress = progress
-        self._events = directory / "tensorboard"
-        with _writing(self._events):
-            self._writer = tf.summary.create_file_writer(str(self._events))
-        _keep_until(self._path, first_step)
+        self._file = _LogFile(directory, first_step) if directory else None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Starts the clock."""
@@ -68,37 +64,51 @@ class RunLog(keras.callbacks.Callback):
             steps = f"step {self._step}" if self._step == previous + 1 else f"steps {previous + 1} to {self._step}"
             raise diverged(f"The loss is {values['loss']} at {steps}")
         if self._step % self._every == 0 or self._step == self._steps:
-            self._write_entry(values)
+            if self._file:
+                self._write_entry(self._file, values)
             self.model.reset_metrics()
 
     def write_validation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes the metrics of a validation."""
-        self._write(step, dict(metrics))
+        if self._file:
+            self._file.write(step, metrics)
         mean = metrics.get("validation/precision_at_1")
         if mean is not None:
             self._progress(f"step {step:>7,}  validation precision@1 {100 * mean:.1f} %")
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes TensorBoard's files."""
-        with _writing(self._events):
-            self._writer.close()
+        if self._file:
+            self._file.close()
 
-    def _write_entry(self, values: Metrics) -> None:
+    def _write_entry(self, file: "_LogFile", values: Metrics) -> None:
         """An entry of the losses."""
         now = time.monotonic()
         (then, marked_step), self._marked = self._marked, (now, self._step)
         rate = (self._step - marked_step) / max(now - then, 1e-9)
         rate_metrics = {"pairs_per_second": round(rate * self._batch_size, 1)}
         learning_rate = float(self.model.optimizer.learning_rate)
-        self._write(self._step, {**values, "learning_rate": learning_rate, **rate_metrics})
+        file.write(self._step, {**values, "learning_rate": learning_rate, **rate_metrics})
         left = (self._steps - self._step) / rate
-        terms = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        # Of a single term the loss is a multiple.
+        shown = values if len(values) > 2 else {"loss": values["loss"]}
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         self._progress(
             f"step {self._step:>7,}/{self._steps:,}  {terms}  {rate * self._batch_size:,.0f} pairs/s  "
             f"{duration(left)} left"
         )
 
-    def _write(self, step: int, metrics: Metrics) -> None:
+
+class _LogFile:
+    """`metrics.jsonl` and TensorBoard's event files of a run that goes on from `first_step`."""
+
+    def __init__(self, directory: Path, first_step: int) -> None:
+        self._path, self._events = directory / "metrics.jsonl", directory / "tensorboard"
+        with _writing(self._events):
+            self._writer = tf.summary.create_file_writer(str(self._events))
+        _keep_until(self._path, first_step)
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends a line of JSON, and the scalars to TensorBoard."""
         with _writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
@@ -106,6 +116,11 @@ class RunLog(keras.callbacks.Callback):
             for name, value in metrics.items():
                 tf.summary.scalar(name, value)
             self._writer.flush()
+
+    def close(self) -> None:
+        """Closes TensorBoard's files."""
+        with _writing(self._events):
+            self._writer.close()
 
 
 class Checkpointing(keras.callbacks.Callback):
@@ -119,19 +134,29 @@ class Checkpointing(keras.callbacks.Callback):
         every: The number of steps between checkpoints.
         first_step: The step that the run goes on from.
         steps: The length of the whole run.
+        anyone: Whether a condition holds for any of the workers; all call it after each
+            execution, so that being told to stop one of them stops all.
         progress: Called with a line to show when the run is told to stop.
     """
 
     def __init__(
-        self, save: Callable[[int], None], every: int, first_step: int, steps: int, progress: Progress
+        self,
+        save: Callable[[int], None],
+        every: int,
+        first_step: int,
+        steps: int,
+        anyone: Callable[[bool], bool],
+        progress: Progress,
     ) -> None:
         super().__init__()
         self._save = save
         self._every = every
         self._first_step = first_step
         self._steps = steps
+        self._anyone = anyone
         self._progress = progress
         self._handlers: dict[int, Any] = {}
+        self._told = False
         self.interrupted = False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -142,10 +167,13 @@ class Checkpointing(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Saves if it is time to."""
         step = self._first_step + batch + 1
-        if step % self._every == 0 or step == self._steps or self.interrupted:
+        stop = self._anyone(self._told)
+        if step % self._every == 0 or step == self._steps or stop:
             self._save(step)
-        if self.interrupted:
-            self.model.stop_training = True
+            # Asked again, because that takes a while, for which those who do not write have to wait anyway.
+            stop = stop or self._anyone(self._told)
+        if stop:
+            self.interrupted = self.model.stop_training = True
 
     def restore_signals(self) -> None:
         """Gives the signals back."""
@@ -154,7 +182,7 @@ class Checkpointing(keras.callbacks.Callback):
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Marks the run to be stopped."""
-        self.interrupted = True
+        self._told = True
         signal.signal(number, signal.SIG_DFL)
         self._progress("Stopping after this step, with a checkpoint. Once more stops at once, without.")
 
@@ -165,14 +193,6 @@ def diverged(what: str) -> UserError:
         f"{what}; the run stopped, and the checkpoints before it are kept. Lower optimizer.learning_rate or "
         "optimizer.clip_norm, and start again in a new directory."
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as `2 h 05 min`, `3 min 20 s` or `12 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 @contextlib.contextmanager

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from lealla_tf.checkpoints import RUN_FILE, RUN_KIND, RunDirectory
-from lealla_tf.config import Config, to_dict, to_json
+from lealla_tf.config import Config
 from lealla_tf.errors import DataError, UsageError
-from lealla_tf.files import atomic_file, read_json
+from lealla_tf.files import atomic_file, check_writable, read_json
+from lealla_tf.settings import to_dict, to_json
 
 _LOCK = ".lock"
+
+# Settings that say how a run is carried out and not what it computes.
+_EXECUTION = ("training.strategy", "training.steps_per_execution", "training.worker_timeout")
 
 
 @contextlib.contextmanager
@@ -31,10 +35,7 @@ def claimed_run(path: Path, config: Config, facts: Mapping[str, str]) -> Iterato
         UsageError: if another process trains there, or the run there has another
             configuration or other facts.
     """
-    if path.exists() and not path.is_dir():
-        raise DataError(f"{path}: is a file, and a directory is to be written; name another --output.")
-    if path.is_dir() and not _is_run(path):
-        raise DataError(f"{path}: the directory is not empty and holds no run; name another --output.")
+    check_place(path)
     path.mkdir(parents=True, exist_ok=True)
     with (path / _LOCK).open("w") as lock:
         try:
@@ -47,6 +48,28 @@ def claimed_run(path: Path, config: Config, facts: Mapping[str, str]) -> Iterato
         run = RunDirectory(path)
         _claim(run, config, facts)
         yield run
+
+
+def check_place(path: Path) -> None:
+    """Raises `DataError` if no run can go on or be started at `path`."""
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path}: is a file, and a directory is to be written; name another --output.")
+    if path.is_dir() and not _is_run(path):
+        raise DataError(f"{path}: the directory is not empty and holds no run; name another --output.")
+    check_writable(path / RUN_FILE)
+
+
+def joined_run(path: Path) -> RunDirectory:
+    """The run at `path`, which the chief of several workers has claimed.
+
+    Raises:
+        DataError: if it is not there.
+    """
+    if not (path / RUN_FILE).is_file():
+        raise DataError(
+            f"{path}: the chief's run is not to be seen here; --output must name a directory that all workers share."
+        )
+    return RunDirectory(path)
 
 
 def _is_run(path: Path) -> bool:
@@ -64,8 +87,6 @@ def _claim(run: RunDirectory, config: Config, facts: Mapping[str, str]) -> None:
         # Nothing was trained yet, so that what a start which failed left does not bind the next one.
         shutil.rmtree(run.path / "tensorboard", ignore_errors=True)
         run.create(facts)
-        with atomic_file(path) as temporary:
-            temporary.write_text(to_json(config), encoding="utf-8")
     elif differing := _differences(read_json(path), to_dict(config)):
         raise UsageError(
             f"{run.path} holds a run with other settings ({'; '.join(differing[:3])}); "
@@ -73,14 +94,17 @@ def _claim(run: RunDirectory, config: Config, facts: Mapping[str, str]) -> None:
         )
     elif others := [name for name, value in facts.items() if run.facts.get(name) != value]:
         raise UsageError(f"{run.path} holds a run with another {others[0]}; name another --output.")
+    with atomic_file(path) as temporary:
+        temporary.write_text(to_json(config), encoding="utf-8")
     for leftover in run.path.glob(".*.json*"):
         leftover.unlink()
     run.remove_others()
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """The settings that differ, as `name was before and is now`."""
+    """The settings that differ and matter, as `name was before and is now`."""
     if isinstance(before, dict) and isinstance(now, dict):
         names = sorted(before.keys() | now.keys())
         return [text for name in names for text in _differences(before.get(name), now.get(name), f"{path}.{name}")]
-    return [] if before == now else [f"{path.removeprefix('.')} was {before!r} and is {now!r}"]
+    name = path.removeprefix(".")
+    return [] if before == now or name in _EXECUTION else [f"{name} was {before!r} and is {now!r}"]

@@ -26,4 +26,5 @@ def gather_pairs(pairs: Pairs) -> Pairs:
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return pairs
-    return Pairs(*context.all_gather(list(pairs), axis=0))
+    # A tensor that comes as it is from the input has no device yet, and several workers gather by the device.
+    return Pairs(*context.all_gather([tf.identity(side) for side in pairs], axis=0))

@@ -1,5 +1,7 @@
 """A training run from start to end: built, restored, fitted, saved."""
 
+import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from lealla_tf.checkpoints import RunDirectory, load_checkpoint, save_checkpoint
-from lealla_tf.config import Config
+from lealla_tf.config import BatchConfig, Config
 from lealla_tf.corpus.batching import training_batches
 from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.corpus.opening import Corpus
@@ -18,16 +20,19 @@ from lealla_tf.corpus.segments import Segment
 from lealla_tf.corpus.specification import split_language_pair
 from lealla_tf.errors import DataError, UsageError, UserError
 from lealla_tf.models.encoder import Encoder
+from lealla_tf.progress import Progress
+from lealla_tf.settings import to_json
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
-from lealla_tf.training.callbacks import Checkpointing, Progress, RunLog, diverged
-from lealla_tf.training.claim import claimed_run
+from lealla_tf.training.callbacks import Checkpointing, RunLog, diverged
+from lealla_tf.training.claim import claimed_run, joined_run
 from lealla_tf.training.cross_replica import replica_id
 from lealla_tf.training.distillation_model import DistillationModel
 from lealla_tf.training.optimizer import make_optimizer
 from lealla_tf.training.state import read_state, restore_state
-from lealla_tf.training.strategy import make_strategy
+from lealla_tf.training.strategy import distribute_batches, make_strategy
 from lealla_tf.training.validation import Embed, validate
+from lealla_tf.training.workers import Workers
 
 EmbedWith = Callable[[Encoder, Tokenizer], Embed]
 
@@ -61,12 +66,14 @@ def train(
     output: str | Path,
     embed_with: EmbedWith,
     make_teacher: Callable[[], Teacher] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
     progress: Progress = lambda line: None,
 ) -> Outcome:
     """Trains an encoder, or goes on with the run that `output` holds.
 
     A run that is started again with the same arguments continues from its last checkpoint,
-    data included, and ends with the weights of an unbroken run.
+    data included, and ends with the weights of an unbroken run.  Of several workers, the
+    chief writes to `output`, which all of them read.
 
     Args:
         config: The whole configuration; written to `output/config.json`.
@@ -76,6 +83,8 @@ def train(
         embed_with: Gives an `Embed` of an encoder, for validation.
         make_teacher: Loads a teacher that embeds on the fly; called in the strategy's scope.
             Without it, targets come from the corpus.
+        strategy: The one of the configuration, where it had to be made before the arguments
+            above; by default it is made here.
         progress: Called with a line to show, again and again.
 
     Returns:
@@ -84,14 +93,23 @@ def train(
 
     Raises:
         UsageError: if the configuration does not fit the vocabulary, the corpus or the
-            machine, or differs from that of the run in `output`.
+            machine, or differs from that of the run in `output` or of another worker.
         DataError: if `output` cannot be used, or a checkpoint or the corpus is damaged.
-        UserError: if the loss or a weight is not finite, or a step does not fit into memory.
+        UserError: if the loss or a weight is not finite, a step does not fit into memory, or
+            another worker ends.
     """
-    _check(config, vocabulary, corpus, make_teacher is not None)
+    check_settings(config, vocabulary)
+    _check_corpus(config, corpus, make_teacher is not None)
     facts = {"vocabulary": vocabulary.fingerprint, "corpus": corpus.fingerprint}
-    with claimed_run(Path(output), config, facts) as run:
-        return _Run(config, vocabulary, corpus, run, embed_with, make_teacher, progress).fit()
+    strategy = strategy or make_strategy(config.training.strategy, config.training.worker_timeout, progress)
+    workers = Workers(strategy)
+    with workers.failing_together(), contextlib.ExitStack() as stack:
+        if workers.is_chief:
+            run = stack.enter_context(claimed_run(Path(output), config, facts))
+        workers.require_same(settings=to_json(config), **facts)
+        if not workers.is_chief:
+            run = joined_run(Path(output))
+        return _Run(config, vocabulary, corpus, run, embed_with, make_teacher, strategy, workers, progress).fit()
 
 
 class _WatchedMixture(Mixture):
@@ -119,17 +137,14 @@ class _Run:
         run: RunDirectory,
         embed_with: EmbedWith,
         make_teacher: Callable[[], Teacher] | None,
+        strategy: tf.distribute.Strategy,
+        workers: Workers,
         progress: Progress,
     ) -> None:
         self.config, self.vocabulary, self.corpus, self.run = config, vocabulary, corpus, run
-        self.progress = progress
+        self.strategy, self.workers, self.progress = strategy, workers, progress
         self.tokenizer = Tokenizer(vocabulary, config.text.mode)
-        self.strategy = make_strategy(config.training.strategy)
-        if config.batch.size % self.strategy.num_replicas_in_sync:
-            raise UsageError(
-                f"batch.size must be a multiple of the number of replicas, {self.strategy.num_replicas_in_sync}. "
-                f"Received: batch.size={config.batch.size}."
-            )
+        _check_rows(config.batch, self.strategy.num_replicas_in_sync)
         with self.strategy.scope():
             self.teacher = make_teacher() if make_teacher else None
             # After the teacher, whose making draws numbers too: the student's first weights are those of the seed.
@@ -138,6 +153,8 @@ class _Run:
             self.model = self._build_model()
         self.embed = embed_with(self.model.encoder, self.tokenizer)
         self.first_step = self._restore()
+        _check_first_step(self.first_step, config.training.steps_per_execution)
+        workers.require_same(output_directory=str(self.first_step))
 
     def fit(self) -> Outcome:
         """Runs the steps that are left."""
@@ -147,12 +164,13 @@ class _Run:
             self.progress(f"{self.run.path}: all {training.steps:,} steps are done.")
             return self._outcome(training.steps, interrupted=False)
         bounds = self.first_step, training.steps
-        log = RunLog(self.run.path, training.log_every, *bounds, self.config.batch.size, self.progress)
+        directory = self.run.path if self.workers.is_chief else None
+        log = RunLog(directory, training.log_every, *bounds, self.config.batch.size, self.progress)
 
         def save(step: int) -> None:
             self._save(step, log)
 
-        checkpointing = Checkpointing(save, training.checkpoint_every, *bounds, self.progress)
+        checkpointing = Checkpointing(save, training.checkpoint_every, *bounds, self.workers.any, self.progress)
         try:
             self._fit(left, [log, checkpointing])
         finally:
@@ -166,12 +184,12 @@ class _Run:
         window = config.batch.window * config.batch.size
         mixture = _WatchedMixture(self.corpus.sources, config.corpus.temperature, config.training.seed, window)
         try:
-            batches = self._batches(mixture)
+            batches = distribute_batches(self.strategy, functools.partial(self._batches, mixture))
             self.model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
         except tf.errors.ResourceExhaustedError as error:
             raise UserError(
-                "A step does not fit into the memory of the device. Lower batch.size or batch.length, and start again "
-                "in a new directory."
+                "A step does not fit into the memory of the device. Lower batch.size or batch.length, or embed fewer "
+                "pairs at a time with --chunk, and start again in a new directory."
             ) from error
         except tf.errors.OpError as error:
             if mixture.error is None:
@@ -196,6 +214,7 @@ class _Run:
             teacher_dim,
             self.teacher.embed_inputs if self.teacher else None,
             compile_encoder=training.jit_compile,
+            chunk=config.batch.chunk,
         )
         optimizer = make_optimizer(config.optimizer, training.steps)
         optimizer.build(model.trainable_variables)
@@ -212,16 +231,12 @@ class _Run:
             return int(checkpoint.manifest["step"])
         if self.config.training.init_from:
             checkpoint = load_checkpoint(self.config.training.init_from)
-            if checkpoint.vocabulary != self.vocabulary:
-                raise UsageError(
-                    f"{checkpoint.directory}: was trained with another vocabulary; start from it with its own "
-                    f"--vocabulary={checkpoint.directory / 'vocabulary.txt'}."
-                )
+            checkpoint.check_vocabulary(self.vocabulary)
             checkpoint.assign_to(self.model.encoder)
         return 0
 
-    def _batches(self, mixture: Mixture) -> tf.data.Dataset:
-        """The batches of the steps that are left."""
+    def _batches(self, mixture: Mixture, worker: int, num_workers: int) -> tf.data.Dataset:
+        """A worker's rows of the batches of the steps that are left."""
         return training_batches(
             mixture,
             self.tokenizer,
@@ -229,14 +244,18 @@ class _Run:
             seed=self.config.training.seed,
             first_step=self.first_step,
             teacher_inputs=self.teacher.inputs if self.teacher else None,
+            worker=worker,
+            num_workers=num_workers,
         )
 
     def _save(self, step: int, log: RunLog) -> None:
-        """Validates, and writes the checkpoint of a step."""
+        """Validates, and writes the checkpoint of a step, if this is the chief."""
         state = read_state(self.model)
         # A finite loss may have a gradient that is not; the checkpoint before it must stay.
         if not all(np.isfinite(value).all() for value in state.values()):
             raise diverged(f"The weights are not finite after step {step}")
+        if not self.workers.is_chief:
+            return
         try:
             metrics = validate(self.embed, self.corpus.validation)
         except FloatingPointError as error:
@@ -269,14 +288,14 @@ class _Run:
         return self.corpus.teacher["fingerprint"] if self.corpus.teacher else None
 
     def _outcome(self, step: int, interrupted: bool) -> Outcome:
-        best = self.run.best
+        best = RunDirectory(self.run.path).best
         if best is None:
             raise DataError(f"{self.run.path}: the run has no checkpoint.")
         return Outcome(step, interrupted, best)
 
 
-def _check(config: Config, vocabulary: Vocabulary, corpus: Corpus, has_teacher: bool) -> None:
-    """Raises `UsageError` if the parts of a run do not fit together."""
+def check_settings(config: Config, vocabulary: Vocabulary) -> None:
+    """Raises `UsageError` if a run cannot be made of these, whatever the corpus: for use before it is read."""
     if config.encoder.vocabulary_size != len(vocabulary):
         raise UsageError(
             f"encoder.vocabulary_size must be the size of the vocabulary, {len(vocabulary)}. "
@@ -284,13 +303,43 @@ def _check(config: Config, vocabulary: Vocabulary, corpus: Corpus, has_teacher: 
         )
     if config.optimizer.warmup_steps > config.training.steps:
         raise UsageError(
-            f"optimizer.warmup_steps must not exceed training.steps, {config.training.steps}. "
+            f"optimizer.warmup_steps must not exceed training.steps, {config.training.steps}; set both. "
             f"Received: {config.optimizer.warmup_steps}."
         )
+    if config.training.strategy == "tpu" and config.batch.buckets:
+        raise UsageError("A TPU needs batches of one length: set batch.buckets=[].")
+    if config.training.strategy == "tpu" and config.batch.chunk:
+        raise UsageError("A TPU embeds all rows of a core at once: set batch.chunk=0.")
+    if config.training.strategy == "tpu" and config.optimizer.name == "lazy_adamw":
+        raise UsageError("A TPU updates whole tables: set optimizer.name=adamw.")
+
+
+def _check_corpus(config: Config, corpus: Corpus, has_teacher: bool) -> None:
+    """Raises if the corpus does not fit the configuration."""
     if config.loss.needs_teacher and not has_teacher and corpus.teacher is None:
         raise UsageError(
             "The losses need a teacher: name one with --teacher, prepare the corpus with one, or set "
             "loss.feature=0 and loss.logit=0."
         )
-    if config.training.strategy == "tpu" and config.batch.buckets:
-        raise UsageError("A TPU needs batches of one length: set batch.buckets=[].")
+    if corpus.num_pairs < 2:
+        raise DataError("The corpus has one pair to train on, which has nothing to be told apart from; add others.")
+
+
+def _check_first_step(step: int, per_execution: int) -> None:
+    """Raises `UsageError` if an execution would reach beyond the end of a run that goes on from `step`."""
+    if step % per_execution:
+        raise UsageError(
+            f"training.steps_per_execution must divide the step that the run goes on from, {step}. "
+            f"Received: training.steps_per_execution={per_execution}."
+        )
+
+
+def _check_rows(batch: BatchConfig, replicas: int) -> None:
+    """Raises `UsageError` if the batch cannot be shared out."""
+    if batch.size % replicas:
+        raise UsageError(
+            f"batch.size must be a multiple of the number of replicas, {replicas}. Received: batch.size={batch.size}."
+        )
+    rows = batch.size // replicas
+    if batch.chunk and rows % batch.chunk:
+        raise UsageError(f"batch.chunk must divide the rows of a replica, {rows}. Received: batch.chunk={batch.chunk}.")

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from lealla_tf.errors import DataError, UserError
-from lealla_tf.training.callbacks import Checkpointing, RunLog, duration
+from lealla_tf.training.callbacks import Checkpointing, RunLog
 
 
 class Model:
@@ -100,7 +100,7 @@ def test_events_that_cannot_be_written(tmp_path):
 
 def make_checkpointing(first_step=0, steps=10):
     saved, lines = [], []
-    checkpointing = Checkpointing(saved.append, 4, first_step, steps, lines.append)
+    checkpointing = Checkpointing(saved.append, 4, first_step, steps, bool, lines.append)
     checkpointing.set_model(Model())
     checkpointing.on_train_begin()
     return checkpointing, saved, lines
@@ -130,11 +130,3 @@ def test_a_signal_saves_and_stops_after_the_step_and_a_second_one_is_not_held_ba
     assert checkpointing.interrupted
     checkpointing.restore_signals()
     assert signal.getsignal(number) == before
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3600, "1 h 00 min"), (7512, "2 h 05 min")],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text

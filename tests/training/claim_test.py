@@ -6,8 +6,9 @@ import json
 import pytest
 
 from lealla_tf.checkpoints import RunDirectory
-from lealla_tf.config import Config, EncoderConfig, to_json
+from lealla_tf.config import Config, EncoderConfig
 from lealla_tf.errors import DataError, UsageError
+from lealla_tf.settings import to_json
 from lealla_tf.training.claim import claimed_run
 
 CONFIG = Config()
@@ -119,7 +120,7 @@ def test_the_lock_is_held_as_long_as_the_claim(tmp_path):
 
 
 def test_a_parent_that_cannot_be_written(tmp_path):
-    """A plain OSError, which the command line turns into one line; even root cannot write below a file."""
+    """Even root cannot write below a file."""
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(DataError, match=r"cannot be written, for .*file is a file"):
         claim(tmp_path / "file" / "run")

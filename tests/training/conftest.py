@@ -1,12 +1,14 @@
 """Processes of their own, for what a process can do but once: choose its devices, be killed."""
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
 import os
 import random
 import runpy
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,22 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Child]:
     return start
 
 
+def make_cluster() -> list[str]:
+    """The `TF_CONFIG` of each of two workers on this machine."""
+    with contextlib.ExitStack() as stack:
+        # Held open together, so that no port is given out twice.
+        sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(2)]
+        addresses = [f"localhost:{one.getsockname()[1]}" for one in sockets]
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    return [json.dumps({"cluster": {"worker": addresses}, "task": task}) for task in tasks]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Callable[[], list[str]]:
+    """Gives the `TF_CONFIG` of two workers, with ports of their own."""
+    return make_cluster
+
+
 WORDS = 40
 SETTINGS = {
     "encoder": {
@@ -134,6 +152,21 @@ class Run:
         files = [f"--config={self._task / 'config.json'}", f"--vocabulary={self._task / 'vocabulary.txt'}"]
         return self._start("command.py", "train", *files, f"--output={self.path}", *more, **environment)
 
+    def start_workers(
+        self, *more: object, others: Sequence[object] = (), hooks: Sequence[str] = ("", "")
+    ) -> list[Child]:
+        """Starts it, or goes on with it, as two workers, each with a hook of `command.py` or none.
+
+        `others` are further arguments of the one that is not the chief.
+        """
+        chief, other = make_cluster()
+        environments = [
+            {"TF_CONFIG": config, **({"HOOK": hook} if hook else {})}
+            for config, hook in zip((chief, other), hooks, strict=True)
+        ]
+        arguments = ("--strategy=multi_worker", *more)
+        return [self.start(*arguments, **environments[0]), self.start(*arguments, *others, **environments[1])]
+
     def train(self, *more: object, **environment: str) -> int:
         """Trains until it ends somehow; gives the exit code."""
         return self.start(*more, **environment).wait()
@@ -180,6 +213,12 @@ class Run:
 def run(start: Callable[..., Child], task: Path, tmp_path: Path) -> Run:
     """A run to be."""
     return Run(start, task, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def make_run(start: Callable[..., Child], task: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Gives runs to be, by name."""
+    return lambda name: Run(start, task, tmp_path_factory.mktemp(name) / "run")
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lealla_tf.config import Config, with_settings
+from lealla_tf.config import Config
 from lealla_tf.corpus.opening import Corpus
 from lealla_tf.errors import UsageError
+from lealla_tf.settings import with_settings
 from lealla_tf.text.vocabulary import Vocabulary
 from lealla_tf.training.run import train
 
@@ -123,6 +124,24 @@ def test_batches_must_divide_among_the_replicas_and_a_failed_start_binds_nothing
     assert run.train("--set", "batch.size=30", HOOK="interrupt:1") == 130
 
 
+def test_chunks_must_divide_the_rows_of_a_replica(run):
+    assert run.start("--strategy=mirrored", "--chunk=32", CPUS="2").complaint(2) == (
+        "lealla: batch.chunk must divide the rows of a replica, 16. Received: batch.chunk=32."
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("batch.chunk=8", "A TPU embeds all rows of a core at once: set batch.chunk=0."),
+        ("optimizer.name=lazy_adamw", "A TPU updates whole tables: set optimizer.name=adamw."),
+    ],
+)
+def test_what_a_tpu_does_not_do(run, setting, complaint):
+    child = run.start("--strategy=tpu", "--set", "batch.buckets=[]", "--set", setting)
+    assert child.complaint(2) == f"lealla: {complaint}"
+
+
 def test_no_tpu(run):
     complaint = run.start("--strategy=tpu", "--set", "batch.buckets=[]").complaint(2)
     assert complaint.startswith("lealla: The strategy tpu needs a TPU, and none was found (")
@@ -179,7 +198,7 @@ def test_replicas_are_one_device_and_may_change_in_number(start, task, tmp_path,
         ),
         (
             ["training.steps=10", "optimizer.warmup_steps=11"],
-            r"^optimizer.warmup_steps must not exceed training.steps, 10. Received: 11\.$",
+            r"^optimizer.warmup_steps must not exceed training.steps, 10; set both. Received: 11\.$",
         ),
         ([], "^The losses need a teacher: name one with --teacher, prepare the corpus with one, or set loss.feature=0"),
         (

@@ -90,13 +90,13 @@ def test_a_run_that_is_killed_at_any_moment_ends_as_if_nothing_had_happened(run,
     run.assert_is(unbroken)
 
 
-def compiled_model(dropout=0.1, teacher_dim=3, num_layers=1, seed=0):
+def compiled_model(dropout=0.1, teacher_dim=3, num_layers=1, seed=0, optimizer="adamw"):
     keras.utils.set_random_seed(seed)
     encoder = Encoder(10, 4, num_layers, 1, 4, max_positions=4, dropout=dropout)
     model = DistillationModel(encoder, LossConfig(), 0, teacher_dim=teacher_dim)
-    optimizer = make_optimizer(OptimizerConfig(warmup_steps=0), 10)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=False)
+    made = make_optimizer(OptimizerConfig(name=optimizer, warmup_steps=0, clip_norm=0.1, weight_decay=0.1), 10)
+    made.build(model.trainable_variables)
+    model.compile(optimizer=made, jit_compile=False)
     return model
 
 
@@ -118,6 +118,28 @@ def test_restored_is_what_was_read():
         variable.assign(variable + 1)
     assert any(np.any(value != read_state(other)[name]) for name, value in read_state(one).items())
     restore_state(other, read_state(one), "here")
+    for name, value in read_state(one).items():
+        np.testing.assert_array_equal(read_state(other)[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lazy_adamw"])
+def test_steps_after_a_restoration_are_those_of_an_unbroken_run(optimizer):
+    teacher = {f"{side}_teacher": np.eye(3, dtype=np.float32)[:2] for side in ("source", "target")}
+
+    def step(model, number):
+        ids = {
+            f"{side}_token_ids": np.array([[1 + number, 2], [3, 9 - number]], np.int32) for side in ("source", "target")
+        }
+        fingerprints = {f"{side}_fingerprint": np.array([0, 1]) for side in ("source", "target")}
+        model.train_step({**ids, **fingerprints, **teacher})
+
+    one, other = (compiled_model(seed=seed, optimizer=optimizer) for seed in (1, 2))
+    for number in range(2):
+        step(one, number)
+    restore_state(other, read_state(one), "here")
+    for number in range(2, 4):
+        step(one, number)
+        step(other, number)
     for name, value in read_state(one).items():
         np.testing.assert_array_equal(read_state(other)[name], value, err_msg=name)
 

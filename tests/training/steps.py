@@ -1,5 +1,9 @@
-"""Takes a few steps on 1, 2 or 4 replicas and writes what came out: steps.py OUT.npz REPLICAS CASE..."""
+"""Takes a few steps on 1, 2 or 4 replicas and writes what came out: steps.py OUT.npz REPLICAS CASE...
 
+With `TF_CONFIG` it is one of several workers of a replica each.
+"""
+
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +15,11 @@ import tensorflow as tf
 from lealla_tf.config import LossConfig, OptimizerConfig
 from lealla_tf.losses.combined import Pairs
 from lealla_tf.models.encoder import Encoder
+from lealla_tf.training.adamw import ClippedAdamW
 from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
 from lealla_tf.training.distillation_model import DistillationModel
-from lealla_tf.training.optimizer import ClippedAdamW, make_optimizer
-from lealla_tf.training.strategy import make_strategy
+from lealla_tf.training.optimizer import make_optimizer
+from lealla_tf.training.strategy import distribute_batches, make_strategy
 
 ROWS, LENGTH, TEACHER_DIM, STEPS, PAD = 8, 6, 5, 6, 0
 LOSS: dict[str, Any] = {"feature": 10.0, "logit": 0.02, "scale": 10.0, "temperature": 10.0}
@@ -56,6 +61,17 @@ def make_batches() -> Arrays:
     return batches
 
 
+def distributed(strategy: tf.distribute.Strategy) -> Any:
+    """The batches, again and again, for the replicas of the strategy."""
+
+    def rows(worker: int, workers: int) -> tf.data.Dataset:
+        own = slice(worker * ROWS // workers, (worker + 1) * ROWS // workers)
+        columns = {name: column[:, own] for name, column in make_batches().items()}
+        return tf.data.Dataset.from_tensor_slices(columns).repeat()
+
+    return distribute_batches(strategy, rows)
+
+
 def make_model(kind: type[DistillationModel], dropout: float = 0.0, **kwargs: Any) -> DistillationModel:
     """A model with the same weights whatever the strategy."""
     encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=dropout, seed=3, replica_id=replica_id)
@@ -74,7 +90,7 @@ def train(
     model = make_model(kind, **kwargs)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, steps_per_execution=steps_per_execution, jit_compile=False)
-    batches = tf.data.Dataset.from_tensor_slices(make_batches()).repeat()
+    batches = distributed(tf.distribute.get_strategy())
     recorder = Recorder()
     model.fit(batches, steps_per_epoch=STEPS, shuffle=False, verbose=0, callbacks=[recorder])
     losses = {f"loss/{name}": np.array([entry[name] for entry in recorder.losses]) for name in recorder.losses[0]}
@@ -89,27 +105,40 @@ def sgd() -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(0.02)
 
 
-def adamw() -> keras.optimizers.Optimizer:
+def adamw(name: str = "adamw") -> keras.optimizers.Optimizer:
     """Clips at every step: the gradients of this model have norms of about 10."""
-    return make_optimizer(OptimizerConfig(learning_rate=0.02, warmup_steps=2, weight_decay=0.1, clip_norm=0.5), STEPS)
+    config = OptimizerConfig(name=name, learning_rate=0.02, warmup_steps=2, weight_decay=0.1, clip_norm=0.5)
+    return make_optimizer(config, STEPS)
 
 
-def gradients(strategy: tf.distribute.Strategy, **kwargs: Any) -> Arrays:
-    """The loss and the gradients of the first batch, summed over replicas, without an optimizer."""
-    model = make_model(DistillationModel, **kwargs)
-    batches = tf.data.Dataset.from_tensor_slices(make_batches())
-    batch = next(iter(strategy.experimental_distribute_dataset(batches)))
+def gradients(strategy: tf.distribute.Strategy, kind: type = DistillationModel, **kwargs: Any) -> Arrays:
+    """The losses and the gradients of the first batch, summed over replicas, without an optimizer."""
+    model = make_model(kind, **kwargs)
+    batch = next(iter(distributed(strategy)))
 
     def step(batch: Any) -> list[Any]:
-        with tf.GradientTape() as tape:
-            loss = model.compute_loss(batch, y_pred=model(batch, training=True))
-        found = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
-        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, [loss, *found])
+        found = [tf.convert_to_tensor(gradient) for gradient in model.compute_gradients(batch)]
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, found)
 
     outputs = tf.function(lambda: strategy.run(step, (batch,)))()
-    loss, *found = (strategy.experimental_local_results(output)[0].numpy() for output in outputs)
+    found = [strategy.experimental_local_results(output)[0].numpy() for output in outputs]
+    losses = {metric.name: metric.result().numpy() for metric in model.metrics}
     names = [variable.path for variable in model.trainable_variables]
-    return {"loss": loss, **{f"gradient/{name}": value for name, value in zip(names, found, strict=True)}}
+    return losses | {f"gradient/{name}": value for name, value in zip(names, found, strict=True)}
+
+
+class OneTape(DistillationModel):
+    """The same chunks, all under one tape: what caching is to give without holding them all."""
+
+    def compute_gradients(self, batch: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            chunks = [
+                self({name: ids[start : start + self._chunk] for name, ids in batch.items()}, training=True)
+                for start in range(0, len(batch["source_token_ids"]), self._chunk)
+            ]
+            embeddings = Pairs(*(tf.concat(sides, axis=0) for sides in zip(*chunks, strict=True)))
+            loss = self.compute_loss(batch, y_pred=embeddings)
+        return tape.gradient(loss, self.trainable_variables)
 
 
 def masks(strategy: tf.distribute.Strategy, compile_encoder: bool) -> Arrays:
@@ -124,12 +153,12 @@ def masks(strategy: tf.distribute.Strategy, compile_encoder: bool) -> Arrays:
     return {f"draw_{i}": strategy.experimental_local_results(draw())[0].numpy() for i in range(2)}
 
 
-def evaluate(strategy: tf.distribute.Strategy) -> Arrays:
+def evaluate(strategy: tf.distribute.Strategy, **kwargs: Any) -> Arrays:
     """What `evaluate` says of the batches with dropout in the model, which it must not use."""
-    model = make_model(DistillationModel, dropout=0.5)
+    model = make_model(DistillationModel, dropout=0.5, **kwargs)
     model.compile(optimizer=sgd(), jit_compile=False)
-    batches = tf.data.Dataset.from_tensor_slices(make_batches())
-    return {name: np.array(value) for name, value in model.evaluate(batches, verbose=0, return_dict=True).items()}
+    found = model.evaluate(distributed(strategy), steps=STEPS, verbose=0, return_dict=True)
+    return {name: np.array(value) for name, value in found.items()}
 
 
 def reference(strategy: tf.distribute.Strategy) -> Arrays:
@@ -180,12 +209,22 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "sgd_unmasked": lambda strategy: train(sgd(), loss={"mask_duplicates": False}),
     "sgd_executions_of_3": lambda strategy: train(sgd(), steps_per_execution=3),
     "sgd_compiled": lambda strategy: train(sgd(), compile_encoder=True),
+    "sgd_chunked": lambda strategy: train(sgd(), chunk=2),
     "sgd_eager": eagerly(lambda strategy: train(sgd())),
     "adamw": lambda strategy: train(adamw()),
+    "lazy_adamw": lambda strategy: train(adamw("lazy_adamw")),
+    "lazy_adamw_chunked": lambda strategy: train(adamw("lazy_adamw"), chunk=2),
     "wrong_scale": lambda strategy: train(sgd(), kind=LocalMean),
     "gradients": lambda strategy: gradients(strategy),
     "gradients_compiled": lambda strategy: gradients(strategy, compile_encoder=True),
     "gradients_eager": eagerly(lambda strategy: gradients(strategy)),
+    "gradients_chunked": lambda strategy: gradients(strategy, chunk=2),
+    "gradients_chunked_eager": eagerly(lambda strategy: gradients(strategy, chunk=2)),
+    "cached": lambda strategy: gradients(strategy, chunk=2, dropout=0.5),
+    "cached_compiled": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, compile_encoder=True),
+    "one_tape": lambda strategy: gradients(strategy, OneTape, chunk=2, dropout=0.5),
+    "one_tape_compiled": lambda strategy: gradients(strategy, OneTape, chunk=2, dropout=0.5, compile_encoder=True),
+    "evaluate_chunked": lambda strategy: evaluate(strategy, chunk=2),
     "masks": lambda strategy: masks(strategy, compile_encoder=False),
     "masks_compiled": lambda strategy: masks(strategy, compile_encoder=True),
     "evaluate": evaluate,
@@ -198,10 +237,14 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
 
 def main() -> None:
     path, replicas, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    if replicas > 1:
+    if "TF_CONFIG" in os.environ:
+        strategy = make_strategy("multi_worker")
+    elif replicas > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
-    strategy = make_strategy("mirrored" if replicas > 1 else "one_device")
+        strategy = make_strategy("mirrored")
+    else:
+        strategy = make_strategy("one_device")
     assert strategy.num_replicas_in_sync == replicas
     found = {}
     for name in names:

@@ -22,7 +22,9 @@ def test_mirrored_takes_all_devices():
 
 
 def test_another_name():
-    with pytest.raises(ValueError, match=r"`strategy` must be one of one_device, mirrored, tpu\. Received: 'gpu'\."):
+    with pytest.raises(
+        ValueError, match=r"`strategy` must be one of one_device, mirrored, multi_worker, tpu\. Received: 'gpu'\."
+    ):
         make_strategy("gpu")
 
 

@@ -53,11 +53,14 @@ def runs(run, start, task, tmp_path):
 
 
 def test_stored_targets_and_a_teacher_on_the_fly_agree_to_float16(unbroken, prepared, runs):
-    stored, on_the_fly = runs("stored"), runs("on_the_fly")
+    """And embedding in chunks, teacher and student, changes nothing."""
+    stored, on_the_fly, chunked = runs("stored"), runs("on_the_fly"), runs("chunked")
+    teacher = f"--teacher={unbroken.path}"
     before = {path: path.read_bytes() for path in unbroken.path.rglob("*.npz")}
     children = [
         stored.start_on(f"--corpus={prepared / 'with'}", *STUDENT),
-        on_the_fly.start_on(f"--corpus={prepared / 'without'}", f"--teacher={unbroken.path}", *STUDENT),
+        on_the_fly.start_on(f"--corpus={prepared / 'without'}", teacher, *STUDENT),
+        chunked.start_on(f"--corpus={prepared / 'without'}", teacher, *STUDENT, "--global-batch=32", "--chunk=8"),
     ]
     for child in children:
         assert child.wait() == 0, child.errors()
@@ -65,6 +68,9 @@ def test_stored_targets_and_a_teacher_on_the_fly_agree_to_float16(unbroken, prep
     for one, other in zip(stored.losses, on_the_fly.losses, strict=True):
         for name in ("loss", "additive_margin", "feature", "logit"):
             assert one[name] == pytest.approx(other[name], rel=2e-3), (one["step"], name)
+    for one, other in zip(on_the_fly.losses, chunked.losses, strict=True):
+        for name in ("loss", "additive_margin", "feature", "logit"):
+            assert one[name] == pytest.approx(other[name], rel=1e-4), (one["step"], name)
     assert stored.losses[0]["feature"] > 0.005
     manifests = [
         json.loads((run.path / run.state["last"] / "manifest.json").read_text()) for run in (stored, on_the_fly)
