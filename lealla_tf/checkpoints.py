@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from lealla_tf.config import Config, from_dict, to_json
+from lealla_tf.config import Config
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import MANIFEST, atomic_directory, read_json, sha256, write_json
-from lealla_tf.models.encoder import Encoder
+from lealla_tf.models.encoder import Encoder, weight_shapes
+from lealla_tf.settings import from_dict, to_json
 from lealla_tf.text.vocabulary import Vocabulary
 
 CHECKPOINT_KIND = "lealla-checkpoint"
@@ -54,6 +55,14 @@ class Checkpoint:
         """The languages of the training corpus, in two- or three-letter codes."""
         return tuple(self.manifest.get("languages", ()))
 
+    def check_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Raises `UsageError` unless this is the vocabulary that the weights belong to."""
+        if vocabulary != self.vocabulary:
+            raise UsageError(
+                f"{self.directory}: was trained with another vocabulary; start from it with its own "
+                f"--vocabulary={self.directory / _VOCABULARY}."
+            )
+
     def load_encoder(self, **kwargs: Any) -> Encoder:
         """The encoder with its weights; `kwargs` are further arguments of `Encoder`."""
         encoder = Encoder.from_encoder_config(self.config.encoder, **kwargs)
@@ -63,6 +72,12 @@ class Checkpoint:
     def assign_to(self, encoder: Encoder) -> None:
         """Gives `encoder` the checkpoint's weights; `DataError` if it has another shape."""
         assign_weights(encoder, self._read(_ENCODER), str(self.directory / _ENCODER))
+
+    def read_weights(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The encoder's weights by name; `DataError` if they are those of another shape."""
+        weights = self._read(_ENCODER)
+        check_weights(weights, weight_shapes(self.config.encoder), str(self.directory / _ENCODER))
+        return weights
 
     def read_training_state(self) -> dict[str, np.ndarray[Any, Any]]:
         """What `save_checkpoint` was given as the state of the run."""
@@ -150,20 +165,25 @@ def assign_weights(encoder: Encoder, weights: Weights, origin: str) -> None:
     """
     prefix = f"{encoder.name}/"
     variables = {variable.path.removeprefix(prefix): variable for variable in encoder.trainable_variables}
-    if differing := sorted(variables.keys() ^ weights.keys()):
+    check_weights(weights, {name: tuple(variable.shape) for name, variable in variables.items()}, origin)
+    # Only now: a refused file leaves the encoder as it was.
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+
+
+def check_weights(weights: Weights, shapes: Mapping[str, tuple[int, ...]], origin: str) -> None:
+    """Raises `DataError`, which names `origin`, unless the weights are those of the `shapes`."""
+    if differing := sorted(shapes.keys() ^ weights.keys()):
         raise DataError(
             f"{origin}: does not hold the weights of this encoder ({len(differing)} names differ, among them "
             f"{differing[0]}); use the configuration that it was trained with."
         )
-    for name, variable in variables.items():
-        if tuple(weights[name].shape) != tuple(variable.shape):
+    for name, shape in shapes.items():
+        if tuple(weights[name].shape) != shape:
             raise DataError(
                 f"{origin}: {name} has the shape {weights[name].shape}, and the encoder needs "
-                f"{tuple(variable.shape)}; use the configuration that it was trained with."
+                f"{shape}; use the configuration that it was trained with."
             )
-    # Only now: a refused file leaves the encoder as it was.
-    for name, variable in variables.items():
-        variable.assign(weights[name])
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:

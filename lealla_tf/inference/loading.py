@@ -13,10 +13,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operators that loaded models contain
 
-from lealla_tf.checkpoints import is_checkpoint, load_checkpoint
+from lealla_tf.checkpoints import Checkpoint, is_checkpoint, load_checkpoint
 from lealla_tf.errors import DataError
 from lealla_tf.files import MANIFEST, read_json
-from lealla_tf.inference.sentence_encoder import SentenceEncoder, embed_with
+from lealla_tf.inference.packed_encoder import PackedSentenceEncoder
+from lealla_tf.inference.sentence_encoder import GraphSentenceEncoder, SentenceEncoder, embed_with
+from lealla_tf.saved_model.checking import SENTENCE_ENCODER
+from lealla_tf.saved_model.reading import is_export, read_export
 from lealla_tf.text.tokenizer import Tokenizer
 
 with warnings.catch_warnings():
@@ -26,15 +29,14 @@ with warnings.catch_warnings():
 
 _SAVED_MODEL = "saved_model.pb"
 
-# The name that `lealla export` gives to the model that takes strings.
-_SENTENCE_ENCODER = "sentence_encoder"
-
 # Seconds without an answer after which a server counts as out of reach; TensorFlow Hub itself waits for ever.
 _PATIENCE = 60.0
 
 
 def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder:
-    """The encoder at `model`.
+    """The encoder at `model`, as fast as this machine embeds with it.
+
+    A model of this project is packed, unless there is a GPU; any other runs as it comes.
 
     Args:
         model: A run or a checkpoint of `lealla train`; a directory of `lealla export`; a
@@ -46,19 +48,32 @@ def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder
         DataError: if there is no such model, it cannot be fetched, or does not do what it
             has to; says which.
     """
+    if preprocessor or tf.config.list_physical_devices("GPU"):
+        return load_teacher(model, preprocessor)
+    if is_checkpoint(model):
+        return _pack_checkpoint(load_checkpoint(model))
+    directory = find_model(model)
+    return _pack_export(directory) if is_export(directory) else load_teacher(model)
+
+
+def load_teacher(model: str, preprocessor: str = "") -> GraphSentenceEncoder:
+    """The encoder at `model` in TensorFlow's graph, for use within a training step.
+
+    Arguments and errors are those of `load_sentence_encoder`.
+    """
     if not preprocessor and is_checkpoint(model):
-        return _load_checkpoint(model)
-    directory = _resolve(model)
-    if not preprocessor and (directory / _SENTENCE_ENCODER / _SAVED_MODEL).is_file():
-        directory = directory / _SENTENCE_ENCODER
+        return _load_checkpoint(load_checkpoint(model))
+    directory = find_model(model)
+    if not preprocessor and (directory / SENTENCE_ENCODER / _SAVED_MODEL).is_file():
+        directory = directory / SENTENCE_ENCODER
     loaded, fingerprint = _load(directory, model)
     inputs: Callable[[Any], Any] = tf.convert_to_tensor
     if preprocessor:
-        preprocess, prefix = _load(_resolve(preprocessor), preprocessor)
+        preprocess, prefix = _load(find_model(preprocessor), preprocessor)
         inputs, fingerprint = preprocess, prefix + fingerprint
     embed_inputs = functools.partial(_default_output, loaded)
     variables = getattr(loaded, "variables", ())
-    return SentenceEncoder(
+    return GraphSentenceEncoder(
         inputs,
         embed_inputs,
         dim=_width(inputs, embed_inputs, model, bool(preprocessor)),
@@ -68,9 +83,8 @@ def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder
     )
 
 
-def _load_checkpoint(path: str) -> SentenceEncoder:
+def _load_checkpoint(checkpoint: Checkpoint) -> GraphSentenceEncoder:
     """The encoder of a checkpoint, which was trained at the configured length."""
-    checkpoint = load_checkpoint(path)
     tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.config.text.mode)
     encoder = embed_with(checkpoint.load_encoder(), tokenizer, checkpoint.config.batch.length)
     encoder.fingerprint = checkpoint.fingerprint
@@ -78,8 +92,38 @@ def _load_checkpoint(path: str) -> SentenceEncoder:
     return encoder
 
 
-def _resolve(handle: str) -> Path:
-    """The local directory of a path or a handle, fetched if need be."""
+def _pack_checkpoint(checkpoint: Checkpoint) -> PackedSentenceEncoder:
+    """The same, packed."""
+    config = checkpoint.config
+    return PackedSentenceEncoder(
+        checkpoint.read_weights(),
+        config.encoder,
+        Tokenizer(checkpoint.vocabulary, config.text.mode),
+        config.batch.length,
+        fingerprint=checkpoint.fingerprint,
+        trained_languages=checkpoint.languages,
+    )
+
+
+def _pack_export(directory: Path) -> PackedSentenceEncoder:
+    """The encoder of an exported directory, packed; its fingerprint is that of the SavedModel that does the same."""
+    export = read_export(directory)
+    return PackedSentenceEncoder(
+        export.weights,
+        export.config,
+        export.tokenizer,
+        export.sequence_length,
+        fingerprint=_fingerprint(directory / SENTENCE_ENCODER),
+        trained_languages=_exported_languages(directory),
+    )
+
+
+def find_model(handle: str) -> Path:
+    """The local directory of a path or a handle, fetched if need be.
+
+    Raises:
+        DataError: if there is no such path, or the handle cannot be fetched.
+    """
     if Path(handle).exists():
         return Path(handle)
     if "://" not in handle:
@@ -166,4 +210,6 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     """The first line of what an exception says, or what it is."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # What is announced there stands on lines of its own, which are left out here.
+    return lines[0].removesuffix("Got:").rstrip(" .")

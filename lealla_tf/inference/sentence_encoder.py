@@ -1,5 +1,6 @@
 """One interface to every encoder: sentences in, unit-length embeddings out."""
 
+import abc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from lealla_tf.text.packing import add_special_tokens
 from lealla_tf.text.tokenizer import Tokenizer
 
 Embeddings = np.ndarray[Any, Any]
+Rows = np.ndarray[Any, Any]
 
 # A batch is padded to its longest sentence, so it is bounded by the area of its padded text.
 _BYTES_PER_BATCH = 32_768
@@ -20,17 +22,10 @@ _SENTENCES_PER_BATCH = 512
 _SORTED_AT_ONCE = 65_536
 
 
-class SentenceEncoder:
+class SentenceEncoder(abc.ABC):
     """A model that embeds sentences; `load_sentence_encoder` makes one from a path or a handle.
 
-    It has two halves, so that the first can run in a data pipeline and the second within a
-    training step: `inputs` turns strings into what the model takes, `embed_inputs` embeds
-    that.  A teacher is one of these, frozen.
-
     Args:
-        inputs: From strings `(rows,)` to the model's inputs, in TensorFlow's graph.
-        embed_inputs: From those to embeddings `(rows, dim)`, of any length; they are brought
-            to unit length here.
         dim: Width of the embeddings.
         fingerprint: Changes with everything that an embedding depends on.
         num_parameters: Number of trainable weights.
@@ -38,29 +33,12 @@ class SentenceEncoder:
     """
 
     def __init__(
-        self,
-        inputs: Callable[[Any], Any],
-        embed_inputs: Callable[[Any], Any],
-        *,
-        dim: int,
-        fingerprint: str,
-        num_parameters: int,
-        trained_languages: Sequence[str] = (),
+        self, *, dim: int, fingerprint: str, num_parameters: int, trained_languages: Sequence[str] = ()
     ) -> None:
-        self.inputs = inputs
-        self._embed_inputs = embed_inputs
         self.dim = dim
         self.fingerprint = fingerprint
         self.num_parameters = num_parameters
         self.trained_languages = tuple(trained_languages)
-        signature = [tf.TensorSpec([None], tf.string)]
-        self._embed_strings = tf.function(
-            lambda strings: self.embed_inputs(inputs(strings)), input_signature=signature, autograph=False
-        )
-
-    def embed_inputs(self, inputs: Any) -> Any:
-        """Unit-length embeddings float32 `(rows, dim)` of what `inputs` gave."""
-        return unit_length(self._embed_inputs(inputs))
 
     def embed(self, sentences: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> Embeddings:
         """Unit-length embeddings of sentences, in their order.
@@ -85,16 +63,52 @@ class SentenceEncoder:
         done = 0
         for start in range(0, len(sentences), _SORTED_AT_ONCE):
             chunk = sentences[start : start + _SORTED_AT_ONCE]
-            encoded = [_utf8(sentence, number) for number, sentence in enumerate(chunk, start)]
-            for rows in _batches([len(text) for text in encoded]):
-                result[start + rows] = self._embed_strings(tf.constant([encoded[row] for row in rows])).numpy()
+            texts = [_utf8(sentence, number) for number, sentence in enumerate(chunk, start)]
+            for rows, embeddings in self._embed_texts(texts):
+                result[start + rows] = embeddings
                 done += len(rows)
                 progress(done)
         return result
 
+    @abc.abstractmethod
+    def _embed_texts(self, texts: list[bytes]) -> Iterator[tuple[Rows, Embeddings]]:
+        """Numbers of texts and their embeddings, in any order; there is at least one text."""
 
-def embed_with(encoder: Encoder, tokenizer: Tokenizer, length: int) -> SentenceEncoder:
-    """The `SentenceEncoder` of an encoder of this project and its tokenizer.
+
+class GraphSentenceEncoder(SentenceEncoder):
+    """Any model that TensorFlow's graph can hold, in two halves.
+
+    The first can run in a data pipeline and the second within a training step: `inputs` turns
+    strings into what the model takes, `embed_inputs` embeds that.  A teacher is one of these,
+    frozen.
+
+    Args:
+        inputs: From strings `(rows,)` to the model's inputs, in TensorFlow's graph.
+        embed_inputs: From those to embeddings `(rows, dim)`, of any length; they are brought
+            to unit length here.
+        facts: The arguments of `SentenceEncoder`.
+    """
+
+    def __init__(self, inputs: Callable[[Any], Any], embed_inputs: Callable[[Any], Any], **facts: Any) -> None:
+        super().__init__(**facts)
+        self.inputs = inputs
+        self._embed_inputs = embed_inputs
+        signature = [tf.TensorSpec([None], tf.string)]
+        self._embed_strings = tf.function(
+            lambda strings: self.embed_inputs(inputs(strings)), input_signature=signature, autograph=False
+        )
+
+    def embed_inputs(self, inputs: Any) -> Any:
+        """Unit-length embeddings float32 `(rows, dim)` of what `inputs` gave."""
+        return unit_length(self._embed_inputs(inputs))
+
+    def _embed_texts(self, texts: list[bytes]) -> Iterator[tuple[Rows, Embeddings]]:
+        for rows in _batches([len(text) for text in texts]):
+            yield rows, self._embed_strings(tf.constant([texts[row] for row in rows])).numpy()
+
+
+def embed_with(encoder: Encoder, tokenizer: Tokenizer, length: int) -> GraphSentenceEncoder:
+    """The `SentenceEncoder` of an encoder of this project whose weights may change, and its tokenizer.
 
     Args:
         encoder: Its weights are used as they are at each call.
@@ -108,7 +122,7 @@ def embed_with(encoder: Encoder, tokenizer: Tokenizer, length: int) -> SentenceE
         token_ids = rows.to_tensor(vocabulary.pad_id)
         return {"token_ids": token_ids, "padding_mask": tf.sequence_mask(rows.row_lengths(), dtype=tf.int32)}
 
-    return SentenceEncoder(
+    return GraphSentenceEncoder(
         inputs,
         encoder.embed,
         dim=encoder.config.dim,
@@ -130,7 +144,7 @@ def _utf8(sentence: str, number: int) -> bytes:
         ) from error
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[Embeddings]:
+def _batches(lengths: Sequence[int]) -> Iterator[Rows]:
     """Row numbers, sorted by length, in batches of bounded padded size."""
     order = np.argsort(lengths, kind="stable")[::-1]
     start = 0

@@ -42,7 +42,7 @@ def check_export(directory: str | os.PathLike[str], tolerance: float = 1e-5) -> 
         DataError: at the first thing that is wrong; says what.
     """
     path = Path(directory)
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     found = [_check_files(path, manifest["files"])]
     models = {name: _load(path / name, names) for name, names in _CONTRACT.items()}
     sentences, reference = _read_reference(path / REFERENCE)
@@ -151,7 +151,7 @@ class _Checker:
             raise DataError(f"{self.path / name}: {what}; export the model anew.")
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest, if it is one of an export."""
     manifest = read_json(path / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("kind") != EXPORT_KIND:

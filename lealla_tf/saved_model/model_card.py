@@ -15,7 +15,8 @@ class ModelFacts:
 
     `training` says how it was trained, a line each.  `metrics` are fractions by key, as
     training and evaluation name them; `benchmarks` are the names of those that are of a
-    benchmark, such as `tatoeba`.  `checkpoint` is the fingerprint of what was exported.
+    benchmark, such as `tatoeba`, and `labels` say in words what a part of a key means, such as
+    `deu-eng`.  `checkpoint` is the fingerprint of what was exported.
     """
 
     name: str
@@ -27,6 +28,7 @@ class ModelFacts:
     training: tuple[str, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     benchmarks: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def model_card(facts: ModelFacts, config: EncoderConfig, num_parameters: int) -> str:
@@ -78,8 +80,11 @@ def _evaluation(facts: ModelFacts) -> list[str]:
     """A table for each benchmark, and one for the pairs held out of the training corpus."""
     paragraphs = []
     for benchmark in facts.benchmarks:
-        rows = _score_rows(facts.metrics, benchmark)
-        paragraphs += [f"{benchmark.capitalize()}, precision at 1 in per cent:", _table(_SCORE_HEADER, rows)]
+        if rows := _score_rows(facts.metrics, benchmark):
+            rows = [(facts.labels.get(name, name), *values) for name, *values in rows]
+            paragraphs += [f"{benchmark.capitalize()}, precision at 1 in per cent:", _table(_SCORE_HEADER, rows)]
+        else:
+            paragraphs += [f"{benchmark.upper()}:", _table(("", "value"), _value_rows(facts.metrics, benchmark))]
     if not paragraphs:
         paragraphs.append(f"Benchmarks: {NOT_EVALUATED}.")
     if held_out := _score_rows(facts.metrics, "validation"):
@@ -112,6 +117,16 @@ def _score_rows(metrics: Mapping[str, float], prefix: str) -> list[tuple[Any, ..
     return [(name, *_percentages(directions)) for name, directions in scores.items()]
 
 
+def _value_rows(metrics: Mapping[str, float], prefix: str) -> list[tuple[str, str]]:
+    """All that is below a prefix; if that is very much, the means alone."""
+    rows = [
+        (key.removeprefix(f"{prefix}/"), f"{value:.3f}")
+        for key, value in metrics.items()
+        if key.startswith(f"{prefix}/")
+    ]
+    return rows if len(rows) <= _MOST_ROWS else [row for row in rows if row[0].startswith("mean/")]
+
+
 def _percentages(scores: Mapping[str, float]) -> Iterator[str]:
     """The two directions and their mean."""
     values = [scores.get("source_to_target"), scores.get("target_to_source")]
@@ -126,6 +141,8 @@ def _table(header: Sequence[str], rows: Any) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
+
+_MOST_ROWS = 50
 
 _SCORE_HEADER = ("", "source to target", "target to source", "mean")
 

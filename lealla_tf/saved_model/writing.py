@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import tensorflow as tf
 import lealla_tf
 from lealla_tf.files import MANIFEST, atomic_directory, sha256, write_json
 from lealla_tf.models.encoder import Encoder
+from lealla_tf.progress import Progress
 from lealla_tf.saved_model.checking import (
     CARD,
     ENCODER,
@@ -29,8 +30,6 @@ from lealla_tf.saved_model.sentence_encoder import make_sentence_encoder, senten
 from lealla_tf.text.packing import pack
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
-
-Progress = Callable[[str], None]
 
 # What every export is checked with: several scripts, nothing, unknown words, and more than fits.
 _SENTENCES = (

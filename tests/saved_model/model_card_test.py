@@ -50,13 +50,14 @@ def test_what_is_known_is_said():
         training=("10 steps of 4 pairs", "teacher: none"),
         metrics=metrics,
         benchmarks=("tatoeba",),
+        labels={"deu-eng": "German (deu)"},
     )
     assert text.startswith("# small\n\n## What it is\n")
     assert section(text, "Licence") == "CC BY 4.0"
     assert section(text, "What it was trained on") == "2 languages: de en.\n\n* 10 steps of 4 pairs\n* teacher: none"
     scores = section(text, "How good it is")
     assert "Tatoeba, precision at 1 in per cent:" in scores
-    assert "| deu-eng | 95.1 | 94.9 | 95.0 |" in scores
+    assert "| German (deu) | 95.1 | 94.9 | 95.0 |" in scores
     assert "| group_14 | not evaluated | not evaluated | 90.0 |" in scores
     assert "held out" in scores
     assert "| en-de | 50.0 | 25.0 | 37.5 |" in scores
@@ -67,6 +68,18 @@ def test_what_is_known_is_said():
     assert "| vocabulary | 501,153 pieces, cased |" in description
     assert "| layers / width / feed-forward width / heads | 24 / 128 / 512 / 8 |" in description
     assert "c0ffee" in section(text, "Is it unchanged?")
+
+
+def test_a_benchmark_of_another_measure():
+    metrics = {"sts/en-de/spearman": 0.8124, "sts/mean/spearman": 0.5, "other/x/spearman": 0.1}
+    scores = section(card(metrics=metrics, benchmarks=("sts",)), "How good it is")
+    assert scores == "STS:\n\n|  | value |\n| --- | --- |\n| en-de/spearman | 0.812 |\n| mean/spearman | 0.500 |"
+
+
+def test_of_very_many_numbers_the_means_are_shown():
+    metrics = {f"xsim/a-{n}/error_rate": 0.5 for n in range(51)} | {"xsim/mean/error_rate": 0.25}
+    scores = section(card(metrics=metrics, benchmarks=("xsim",)), "How good it is")
+    assert scores.endswith("| --- | --- |\n| mean/error_rate | 0.250 |")
 
 
 @pytest.fixture

@@ -2,23 +2,18 @@
 
 import dataclasses
 import json
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from lealla_tf.errors import DataError
 from lealla_tf.files import sha256
-from lealla_tf.models.encoder import Encoder, count_parameters
-from lealla_tf.presets import preset
+from lealla_tf.models.encoder import count_parameters
 from lealla_tf.saved_model import writing
-from lealla_tf.saved_model.model_card import ModelFacts
 from lealla_tf.saved_model.writing import export_model
-from lealla_tf.text.vocabulary import SPECIAL_PIECES, Vocabulary
+from lealla_tf.text.vocabulary import Vocabulary
 
 
 def test_everything_is_there_and_said_to_be_right(written):
@@ -126,38 +121,3 @@ def test_parts_that_do_not_fit_are_refused(encoder, vocabulary, facts, tmp_path)
     long = dataclasses.replace(facts, sequence_length=25)
     with pytest.raises(ValueError, match=r"must not exceed the encoder's 24 positions. Received: sequence_length=25."):
         export_model(tmp_path / "output", encoder, vocabulary, long)
-
-
-@pytest.mark.slow
-def test_lealla_small_at_full_size(tmp_path, run_stranger, capsys):
-    """501,153 pieces, 24 layers; prints time, size and peak memory."""
-    import resource
-
-    generator = np.random.default_rng(0)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    pieces = dict.fromkeys((*SPECIAL_PIECES, *letters, *(f"##{c}" for c in letters), "!", "?"))
-    while len(pieces) < 501_153:
-        word = "".join(generator.choice(letters, generator.integers(3, 9)))
-        pieces[word if generator.random() < 0.7 else f"##{word}"] = None
-    config = preset("lealla_small").encoder
-    encoder = Encoder.from_encoder_config(config)
-    facts = ModelFacts(name="lealla_small", checkpoint="none", text_mode="labse", sequence_length=128)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.monotonic()
-    export_model(tmp_path / "small", encoder, Vocabulary(list(pieces)), facts)
-    seconds = time.monotonic() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    size = {
-        path.name: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6
-        for path in (tmp_path / "small").iterdir()
-        if path.is_dir()
-    }
-    sizes = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in sorted(size.items()))
-    start = time.monotonic()
-    run_stranger("loading.py", tmp_path / "small")
-    loading = time.monotonic() - start
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\nexported in {seconds:.0f} s, peak memory {peak / 1e6:.1f} GB ({before / 1e6:.1f} GB before); {sizes}; "
-            f"loaded and called in a fresh process in {loading:.0f} s\n"
-        )

@@ -1,0 +1,175 @@
+"""Sentences through the packed graph: batches of a bounded number of tokens, one thread for each core."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lealla_tf.config import EncoderConfig
+from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, Weights, build_graph
+from lealla_tf.inference.sentence_encoder import Embeddings, SentenceEncoder
+from lealla_tf.text.packing import add_special_tokens
+from lealla_tf.text.tokenizer import Tokenizer
+
+Array = np.ndarray[Any, Any]
+
+_TOKEN_TABLE = "embeddings/token/embeddings"
+
+# Tokens of a batch, with the padding that attention sees.  Few sentences are shared out among the threads, in batches
+# that are still large enough to keep a core's multipliers busy.
+_TOKENS_PER_BATCH = 1024
+_FEWEST_TOKENS_PER_BATCH = 256
+
+# Sentences that are tokenised by one call.
+_SENTENCES_PER_BLOCK = 4096
+
+
+class PackedSentenceEncoder(SentenceEncoder):
+    """An encoder of this project with weights that no longer change, for throughput on CPUs.
+
+    Its embeddings are those of `lealla_tf.models.encoder.Encoder`, but for rounding.
+
+    Args:
+        weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
+        config: The shape of the encoder.
+        tokenizer: Of the encoder's vocabulary.
+        length: Sentences are cut at this many tokens.
+        fingerprint, trained_languages: See `SentenceEncoder`.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        config: EncoderConfig,
+        tokenizer: Tokenizer,
+        length: int,
+        *,
+        fingerprint: str,
+        trained_languages: Sequence[str] = (),
+    ) -> None:
+        super().__init__(
+            dim=config.dim,
+            fingerprint=fingerprint,
+            num_parameters=sum(array.size for array in weights.values()),
+            trained_languages=trained_languages,
+        )
+        self._num_threads = _num_cores()
+        self._threads = ThreadPoolExecutor(self._num_threads, thread_name_prefix="embed")
+        self._table = weights[_TOKEN_TABLE]
+        self._graphs = _Graphs(weights, config, self._num_threads)
+
+        def tokenize(strings: Any) -> tuple[Any, Any]:
+            rows = add_special_tokens(tokenizer.tokenize_flat(strings), tokenizer.vocabulary, length)
+            return rows.values, rows.row_lengths()
+
+        self._tokenize = tf.function(tokenize, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+
+    def _embed_texts(self, texts: list[bytes]) -> Iterator[tuple[Array, Embeddings]]:
+        """The longest sentences first, so that the threads end together."""
+        token_ids, lengths = self._token_ids(texts)
+        order = np.argsort(-lengths, kind="stable")
+        token_ids, lengths = _reorder(token_ids, lengths, order)
+        ends = np.cumsum(lengths)
+
+        def embed(batch: slice) -> tuple[Array, Embeddings]:
+            first = ends[batch.start] - lengths[batch.start]
+            return order[batch], self._graphs.embed(
+                np.take(self._table, token_ids[first : ends[batch.stop - 1]], axis=0), lengths[batch]
+            )
+
+        tokens = -(-len(token_ids) // self._num_threads)
+        tokens = min(max(tokens, _FEWEST_TOKENS_PER_BATCH), _TOKENS_PER_BATCH)
+        yield from self._threads.map(embed, _batches(lengths, tokens))
+
+    def _token_ids(self, texts: list[bytes]) -> tuple[Array, Array]:
+        """The ids of all sentences one after the other, and the number of each sentence's."""
+
+        def tokenize(start: int) -> tuple[Array, Array]:
+            token_ids, lengths = self._tokenize(tf.constant(texts[start : start + _SENTENCES_PER_BLOCK]))
+            return token_ids.numpy(), lengths.numpy().astype(np.int32)
+
+        blocks = self._threads.map(tokenize, range(0, len(texts), _SENTENCES_PER_BLOCK))
+        token_ids, lengths = zip(*blocks, strict=True)
+        return np.concatenate(token_ids), np.concatenate(lengths)
+
+
+class _Graphs:
+    """The graph of an encoder, and the one with softmax as soon as it proves to be needed.
+
+    Every call runs in one thread, so that as many calls as there are cores go on side by side.
+    Threads of TensorFlow's that share an operator do worse: on two cores, lealla_small embeds 2157
+    short sentences a second by two calls of one thread, and 904 to 1200 by calls of two.
+
+    How many threads share an operator is fixed for the whole process when TensorFlow first
+    needs a device, whatever a session then asks for.  Only a run that is scheduled by a pool of
+    run handlers has threads of its own for that, as many as the session says: one.
+    """
+
+    def __init__(self, weights: Weights, config: EncoderConfig, num_threads: int) -> None:
+        self._weights, self._config, self._num_threads = weights, config, num_threads
+        self._options = tf.compat.v1.RunOptions()
+        self._options.experimental.use_run_handler_pool = True
+        self._lock = threading.Lock()
+        self._session = self._open(softmax=False)
+        self._has_softmax = False
+
+    def embed(self, token_embeddings: Array, lengths: Array) -> Embeddings:
+        """float32 `(sentences, dim)`, of sentences of these lengths."""
+        embeddings, reliable = self._run(self._session, token_embeddings, lengths)
+        if reliable:
+            return embeddings
+        with self._lock:
+            if not self._has_softmax:
+                self._session, self._has_softmax = self._open(softmax=True), True
+        return self._run(self._session, token_embeddings, lengths)[0]
+
+    def _open(self, softmax: bool) -> tf.compat.v1.Session:
+        """A session that can run."""
+        try:
+            return self._try(softmax, fused_norm=True)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            # Without oneDNN: on other processors, or switched off.
+            return self._try(softmax, fused_norm=False)
+
+    def _try(self, softmax: bool, fused_norm: bool) -> tf.compat.v1.Session:
+        """A session that has run once."""
+        config = tf.compat.v1.ConfigProto(
+            device_count={"GPU": 0},
+            intra_op_parallelism_threads=1,
+            inter_op_parallelism_threads=self._num_threads,
+        )
+        graph = build_graph(self._weights, self._config, softmax=softmax, fused_norm=fused_norm)
+        session = tf.compat.v1.Session(graph=graph, config=config)
+        self._run(session, self._weights[_TOKEN_TABLE][:1], np.ones(1, np.int32))
+        return session
+
+    def _run(self, session: tf.compat.v1.Session, token_embeddings: Array, lengths: Array) -> tuple[Embeddings, bool]:
+        """The graph's outputs."""
+        inputs = {TOKEN_EMBEDDINGS: token_embeddings, LENGTHS: lengths}
+        return session.run((EMBEDDINGS, RELIABLE), inputs, options=self._options)
+
+
+def _reorder(token_ids: Array, lengths: Array, order: Array) -> tuple[Array, Array]:
+    """The ids and lengths of sentences in another order."""
+    starts = (np.cumsum(lengths) - lengths)[order]
+    lengths = lengths[order]
+    shift = starts - (np.cumsum(lengths) - lengths)
+    return token_ids[np.repeat(shift, lengths) + np.arange(len(token_ids))], lengths
+
+
+def _batches(lengths: Array, tokens: int) -> Iterator[slice]:
+    """Sentences of falling `lengths`, in batches of at most so many padded tokens, or of one sentence."""
+    start = 0
+    while start < len(lengths):
+        stop = min(start + max(tokens // int(lengths[start]), 1), len(lengths))
+        yield slice(start, stop)
+        start = stop
+
+
+def _num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

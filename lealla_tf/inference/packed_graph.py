@@ -1,0 +1,225 @@
+"""The encoder as a graph for CPUs: sentences one after the other, padded nowhere but within attention.
+
+TensorFlow's optimiser turns the graph into a few fused operators of oneDNN, if it is written the way it expects:
+
+* A dense layer is MatMul, BiasAdd and, where there is one, the activation or the residual of the feed-forward part. Its
+  weights are constants of the graph: oneDNN brings a constant into its own order once, a variable at each call.
+* A norm is a batch norm over rows that are seen as channels, then gamma and beta.  No other form is recognised, and
+  none that is not recognised can run: batch norm on CPUs takes channels last.  `fused_norm=False` is for such CPUs.
+* Queries, keys and values come from one matrix, and 1 / sqrt(d) is part of it.
+* Where `[CLS]` alone is pooled, nothing else goes through what comes after the last attention.
+
+The table of token embeddings is no part of the graph: as a constant it would take gigabytes to optimise, and rows of an
+array are looked up as fast.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lealla_tf.config import EncoderConfig
+
+Weights = Mapping[str, np.ndarray[Any, Any]]
+
+# Names of the graph's inputs and outputs.
+TOKEN_EMBEDDINGS, LENGTHS = "token_embeddings:0", "lengths:0"
+EMBEDDINGS, RELIABLE = "embeddings:0", "reliable:0"
+
+# Scores are kept within these bounds, between which exp neither overflows nor takes the slow path of denormal numbers.
+_LOWEST, _HIGHEST = -80.0, 60.0
+
+# Sums of exponentials within which keeping to those bounds changed nothing: the largest score is then at least -45,
+# beside which exp(-80) is beyond the precision of float32, and none is above 59.
+_SMALLEST_SUM, _LARGEST_SUM = float(np.exp(-45.0)), float(np.exp(59.0))
+
+# Added to the scores of padding, in place of minus infinity.
+_MASKED = -1e9
+
+
+def build_graph(weights: Weights, config: EncoderConfig, *, softmax: bool = False, fused_norm: bool = True) -> tf.Graph:
+    """The graph from the tokens' embeddings to the sentences'.
+
+    Its inputs are `token_embeddings` float32 `(tokens, dim)`, the rows of the token table for
+    all sentences one after the other, and `lengths` int32 `(sentences,)`, how many of them each
+    sentence has, at least one.  Its outputs are `embeddings` float32 `(sentences, dim)`, of unit
+    length, and `reliable`, a bool.
+
+    Attention is exp(s) / sum(exp(s)) as it stands: to subtract each row's largest score first,
+    as softmax does, costs a tenth of the whole for short sentences, and is needed only where a
+    score is large.  Where one is, `reliable` is false, and the embeddings are to be taken from
+    the graph with `softmax`.
+
+    Args:
+        weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
+        config: The shape of the encoder.
+        softmax: Whether attention is safe for scores of any size; `reliable` is then always true.
+        fused_norm: Whether norms are written in the form that oneDNN fuses, and only oneDNN runs.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        inputs = tf.compat.v1.placeholder(tf.float32, [None, config.dim], name="token_embeddings")
+        lengths = tf.compat.v1.placeholder(tf.int32, [None], name="lengths")
+        layers = _Layers(weights, config, _layout(lengths), softmax, fused_norm)
+        hidden = layers.embed(inputs)
+        for number in range(config.num_layers):
+            only_first = number == config.num_layers - 1 and config.pooling == "cls_tanh"
+            hidden = layers.transform(hidden, number, only_first)
+        pooled = layers.pool(hidden)
+        squares = tf.reduce_sum(tf.square(pooled), axis=-1, keepdims=True)
+        tf.multiply(pooled, tf.math.rsqrt(tf.maximum(squares, 1e-24)), name="embeddings")
+        layers.tell_reliable("reliable")
+    return graph
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the tokens of a batch are: packed, `(tokens,)`, and padded, `(batch * longest,)`."""
+
+    batch: Any
+    longest: Any
+    starts: Any
+    """int32 `(batch,)`: the packed place of each sentence's first token."""
+    positions: Any
+    """int32 `(tokens,)`: places within the sentence."""
+    to_padded: Any
+    """int32 `(batch * longest,)`: the packed place of each padded one; that of the first token for padding."""
+    to_packed: Any
+    """int32 `(tokens,)`: the padded place of each packed one."""
+    mask: Any
+    """float32 `(batch, 1, 1, longest)`: what is added to the scores of each key."""
+
+
+def _layout(lengths: Any) -> _Layout:
+    """The layout of sentences of these lengths."""
+    batch, longest = tf.shape(lengths)[0], tf.reduce_max(lengths)
+    starts = tf.cumsum(lengths, exclusive=True)
+    places = tf.range(longest)
+    is_token = places < lengths[:, None]
+    to_packed = tf.cast(tf.where(tf.reshape(is_token, [-1]))[:, 0], tf.int32)
+    return _Layout(
+        batch=batch,
+        longest=longest,
+        starts=starts,
+        positions=to_packed % longest,
+        to_padded=tf.reshape(tf.where(is_token, starts[:, None] + places, 0), [-1]),
+        to_packed=to_packed,
+        mask=tf.where(is_token, 0.0, _MASKED)[:, None, None, :],
+    )
+
+
+class _Layers:
+    """The parts of the encoder, added to the default graph."""
+
+    def __init__(
+        self, weights: Weights, config: EncoderConfig, layout: _Layout, softmax: bool, fused_norm: bool
+    ) -> None:
+        self.weights, self.config, self.layout = weights, config, layout
+        self.softmax, self.fused_norm = softmax, fused_norm
+        self.smallest_sums: list[Any] = []
+        self.largest_sums: list[Any] = []
+
+    def embed(self, token_embeddings: Any) -> Any:
+        """norm(token + position + segment 0)."""
+        table = self.weights["embeddings/position/embeddings"] + self.weights["embeddings/segment/embeddings"][0]
+        positions = tf.gather(tf.constant(table), self.layout.positions)
+        return self.norm(token_embeddings + positions, "embeddings/norm")
+
+    def transform(self, hidden: Any, number: int, only_first: bool) -> Any:
+        """One layer, `(tokens, dim)`, or of the first token of each sentence alone, `(batch, dim)`."""
+        layer = f"layer_{number}"
+        context = self.attend(hidden, f"{layer}/attention", only_first)
+        if only_first:
+            hidden = tf.gather(hidden, self.layout.starts)
+        hidden = self.norm(hidden + self.dense(context, f"{layer}/attention/output"), f"{layer}/attention_norm")
+        expanded = _activate(self.dense(hidden, f"{layer}/intermediate"), self.config.activation)
+        return self.norm(hidden + self.dense(expanded, f"{layer}/output"), f"{layer}/output_norm")
+
+    def attend(self, hidden: Any, name: str, only_first: bool) -> Any:
+        """What the tokens, or the first of each sentence, attend to."""
+        layout, num_heads = self.layout, self.config.num_heads
+        head_dim = self.config.hidden_dim // num_heads
+        projected = self._multiply(hidden, *self._projections(name, head_dim**-0.5))
+        padded = tf.gather(projected, layout.to_padded)
+        heads = tf.reshape(padded, tf.stack([layout.batch, layout.longest, 3, num_heads, head_dim]))
+        query, key, value = tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]))
+        if only_first:
+            query = query[:, :, :1]
+        scores = tf.matmul(query, key, transpose_b=True) + layout.mask
+        context = tf.transpose(self._average(scores, value), [0, 2, 1, 3])
+        context = tf.reshape(context, [-1, self.config.hidden_dim])
+        return context if only_first else tf.gather(context, layout.to_packed)
+
+    def pool(self, hidden: Any) -> Any:
+        """The pooled output `(batch, dim)`."""
+        if self.config.pooling == "cls_tanh":
+            return tf.tanh(self.dense(hidden, "pooler"))
+        return tf.math.segment_mean(hidden, self.layout.to_packed // self.layout.longest)
+
+    def dense(self, inputs: Any, name: str) -> Any:
+        """W x + b."""
+        return self._multiply(inputs, self.weights[f"{name}/kernel"], self.weights[f"{name}/bias"])
+
+    def norm(self, inputs: Any, name: str) -> Any:
+        """The norm of each row `(rows, dim)`: gamma (x - mean) / sqrt(variance + epsilon) + beta."""
+        gamma, beta = (tf.constant(self.weights[f"{name}/{part}"]) for part in ("gamma", "beta"))
+        epsilon = self.config.layer_norm_epsilon
+        if not self.fused_norm:
+            mean, variance = tf.nn.moments(inputs, axes=[-1], keepdims=True)
+            return (inputs - mean) * tf.math.rsqrt(variance + epsilon) * gamma + beta
+        shape = tf.shape(inputs)
+        nothing = tf.constant([], tf.float32)
+        normalised = tf.raw_ops.FusedBatchNormV3(
+            x=tf.reshape(inputs, tf.stack([1, shape[0], shape[1], 1])),
+            scale=tf.fill(shape[:1], 1.0),
+            offset=tf.fill(shape[:1], 0.0),
+            mean=nothing,
+            variance=nothing,
+            epsilon=epsilon,
+            data_format="NCHW",
+            is_training=True,
+        ).y
+        return tf.reshape(normalised, shape) * gamma + beta
+
+    def tell_reliable(self, name: str) -> None:
+        """Whether all sums of exponentials were within the bounds."""
+        if self.softmax:
+            tf.constant(True, name=name)
+            return
+        smallest, largest = tf.reduce_min(tf.stack(self.smallest_sums)), tf.reduce_max(tf.stack(self.largest_sums))
+        # Written so that NaN fails.
+        tf.logical_and(smallest >= _SMALLEST_SUM, largest <= _LARGEST_SUM, name=name)
+
+    def _average(self, scores: Any, value: Any) -> Any:
+        """The values weighted by softmax of the scores."""
+        if self.softmax:
+            return tf.matmul(tf.nn.softmax(scores), value)
+        exponentials = tf.exp(tf.raw_ops.ClipByValue(t=scores, clip_value_min=_LOWEST, clip_value_max=_HIGHEST))
+        sums = tf.reduce_sum(exponentials, axis=-1, keepdims=True)
+        self.smallest_sums.append(tf.reduce_min(sums))
+        self.largest_sums.append(tf.reduce_max(sums))
+        # After the product with the values, which is smaller than the weights for all but the shortest sentences.
+        return tf.matmul(exponentials, value) / sums
+
+    def _projections(self, name: str, scale: float) -> tuple[Any, Any]:
+        """Kernel and bias that give the scaled query, the key and the value side by side."""
+        parts = ("query", "key", "value")
+        kernels, biases = ([self.weights[f"{name}/{part}/{what}"] for part in parts] for what in ("kernel", "bias"))
+        kernels[0], biases[0] = kernels[0] * scale, biases[0] * scale
+        return np.concatenate(kernels, axis=1), np.concatenate(biases)
+
+    @staticmethod
+    def _multiply(inputs: Any, kernel: Any, bias: Any) -> Any:
+        """A dense layer's MatMul and BiasAdd."""
+        return tf.nn.bias_add(tf.matmul(inputs, tf.constant(kernel)), tf.constant(bias))
+
+
+def _activate(inputs: Any, activation: str) -> Any:
+    """The activation of a dense layer, in the form that is fused with it."""
+    if activation == "relu":
+        return tf.nn.relu(inputs)
+    if activation == "gelu_tanh":
+        return tf.nn.gelu(inputs, approximate=True)
+    return 0.5 * inputs * (1.0 + tf.math.erf(inputs * np.float32(np.sqrt(0.5))))

@@ -1,0 +1,191 @@
+"""The packed encoder against the encoder itself: the same vectors, whatever the sentences, the shape and the scores."""
+
+import collections
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lealla_tf.checkpoints import encoder_weights
+from lealla_tf.config import EncoderConfig
+from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, _batches, _reorder
+from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, build_graph
+from lealla_tf.inference.sentence_encoder import embed_with
+from lealla_tf.models.encoder import Encoder
+from lealla_tf.text.tokenizer import Tokenizer
+from lealla_tf.text.vocabulary import SPECIAL_PIECES, Vocabulary
+
+# Sentences of several scripts, of Tatoeba's length and longer.
+SENTENCES = [
+    "How are you?",
+    "Ça va, l'été !",
+    "Wie geht es dir?",
+    "Как дела?",
+    "你好吗？今天天气很好。",
+    "สบายดีไหม",
+    "كيف حالك؟",
+    "नमस्ते दुनिया",
+    "",
+    "   ",
+    "\U00012000",
+    "The same words again and again. " * 40,
+    *(" ".join(["word"] * count) for count in range(1, 60)),
+]
+CHARACTERS = sorted({character for sentence in SENTENCES for character in sentence if not character.isspace()})
+VOCABULARY = Vocabulary([*SPECIAL_PIECES, *CHARACTERS, *(f"##{character}" for character in CHARACTERS)])
+LENGTH = 48
+
+SHAPES = {
+    "thin": {"hidden_dim": 16, "num_layers": 4, "num_heads": 8, "intermediate_dim": 64},
+    "wide": {"hidden_dim": 96, "num_layers": 2, "num_heads": 12, "intermediate_dim": 96},
+    "one layer": {"hidden_dim": 8, "num_layers": 1, "num_heads": 1, "intermediate_dim": 12, "num_segments": 1},
+}
+
+
+def make_encoder(shape="thin", scale=0.2, **settings):
+    """An encoder of weights far from their initial ones, with which layers hardly change what they are given."""
+    config = EncoderConfig(vocabulary_size=len(VOCABULARY), max_positions=LENGTH, **SHAPES[shape], **settings)
+    encoder = Encoder.from_encoder_config(config)
+    generator = np.random.default_rng(0)
+    for variable in encoder.trainable_variables:
+        variable.assign(variable.numpy() + scale * generator.standard_normal(variable.shape))
+    return encoder
+
+
+def pack(encoder, length=LENGTH):
+    tokenizer = Tokenizer(VOCABULARY, "exact")
+    return PackedSentenceEncoder(encoder_weights(encoder), encoder.config, tokenizer, length, fingerprint="print")
+
+
+def plain(encoder, length=LENGTH):
+    return embed_with(encoder, Tokenizer(VOCABULARY, "exact"), length)
+
+
+@pytest.mark.parametrize("activation", ["gelu_tanh", "gelu_erf", "relu"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_vectors_are_those_of_the_encoder(shape, activation):
+    encoder = make_encoder(shape, activation=activation)
+    found = pack(encoder).embed(SENTENCES)
+    np.testing.assert_allclose(found, plain(encoder).embed(SENTENCES), atol=1e-5)
+    assert found.dtype == np.float32 and found.shape == (len(SENTENCES), encoder.config.dim)
+    assert np.abs(found[0] - found[2]).max() > 0.01
+
+
+def test_pooling_by_the_mean():
+    encoder = make_encoder(pooling="mean")
+    np.testing.assert_allclose(pack(encoder).embed(SENTENCES), plain(encoder).embed(SENTENCES), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return make_encoder()
+
+
+@pytest.mark.parametrize("sentence", ["How are you?", "", "The same words again and again. " * 40])
+def test_one_sentence(encoder, sentence):
+    np.testing.assert_allclose(pack(encoder).embed([sentence]), plain(encoder).embed([sentence]), atol=1e-5)
+
+
+def test_no_sentences(encoder):
+    assert pack(encoder).embed([]).shape == (0, 16)
+
+
+def test_sentences_are_cut_at_the_length(encoder):
+    """[CLS], eight pieces and [SEP]."""
+    longer, kept, other = pack(encoder, 10).embed(["a a a a g g g g o", "a a a a g g g g", "a a a a g g g"])
+    np.testing.assert_allclose(longer, kept, atol=1e-5)
+    assert np.abs(kept - other).max() > 1e-3
+
+
+def test_many_sentences_keep_their_order_and_progress_counts_them(encoder):
+    """More than are tokenised at once, in batches of several threads."""
+    words = ["day", "way", "game", "wage"]
+    generator = np.random.default_rng(0)
+    sentences = [" ".join(generator.choice(words, generator.integers(1, 6))) for _ in range(9000)]
+    done = []
+    found = pack(encoder).embed(sentences, progress=done.append)
+    different = list(dict.fromkeys(sentences))
+    expected = dict(zip(different, plain(encoder).embed(different), strict=True))
+    np.testing.assert_allclose(found, [expected[sentence] for sentence in sentences], atol=1e-5)
+    assert done == sorted(set(done)) and done[-1] == 9000 and len(done) > 10
+
+
+@pytest.mark.parametrize("scale", [4.0, 30.0], ids=["some scores", "all scores"])
+def test_scores_too_large_for_exponentials(scale):
+    """Exp would overflow, or vanish for a whole row: then softmax computes what it does not.
+
+    Attention this sharp turns on the last bits of scores, so the two agree to a hundredth only.
+    """
+    encoder = make_encoder(scale=0.2)
+    for layer in encoder.transformer_layers:
+        for dense in (layer.attention.query_projection, layer.attention.key_projection):
+            dense.kernel.assign(dense.kernel * scale)
+    packed = pack(encoder)
+    np.testing.assert_allclose(packed.embed(SENTENCES), plain(encoder).embed(SENTENCES), atol=1e-2)
+    assert packed._graphs._has_softmax
+    np.testing.assert_allclose(packed.embed(SENTENCES), plain(encoder).embed(SENTENCES), atol=1e-2)
+
+
+def test_facts(encoder):
+    packed = pack(encoder)
+    assert (packed.dim, packed.fingerprint, packed.trained_languages) == (16, "print", ())
+    assert packed.num_parameters == encoder.count_params()
+
+
+def test_every_operator_is_fused(encoder):
+    """Where oneDNN is on; an unfused norm or activation would cost more than all that packing saves."""
+    layers, graph = encoder.config.num_layers, build_graph(encoder_weights(encoder), encoder.config)
+    metadata, options = tf.compat.v1.RunMetadata(), tf.compat.v1.RunOptions(output_partition_graphs=True)
+    with tf.compat.v1.Session(graph=graph) as session:
+        inputs = {TOKEN_EMBEDDINGS: np.ones((5, 16), np.float32), LENGTHS: [2, 3]}
+        try:
+            session.run((EMBEDDINGS, RELIABLE), inputs, options=options, run_metadata=metadata)
+        except tf.errors.InvalidArgumentError:
+            pytest.skip("TensorFlow runs without oneDNN here")
+    found = collections.Counter()
+    for node in metadata.partition_graphs[0].node:
+        fused = b"+".join(node.attr["fused_ops"].list.s).decode()
+        found[f"{node.op}({fused})" if fused else node.op] += 1
+    assert found["_MklLayerNorm"] == 2 * layers + 1
+    # The projections to and from attention; into the feed-forward part; and out of it.
+    assert found["_MklNativeFusedMatMul(BiasAdd)"] + found["_MklNativeFusedMatMul(BiasAdd+Add)"] == 3 * layers
+    assert found["_MklNativeFusedMatMul(BiasAdd+Add)"] >= layers
+    assert found["_MklNativeFusedMatMul(BiasAdd+GeluApproximate)"] == layers
+    assert not {"MatMul", "BiasAdd", "Tanh", "Erf", "Pow"} & set(found)
+
+
+PROGRAM = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from packed_encoder_test import SENTENCES, make_encoder, pack, plain
+encoder = make_encoder()
+np.testing.assert_allclose(pack(encoder).embed(SENTENCES), plain(encoder).embed(SENTENCES), atol=1e-5)
+"""
+
+
+def test_without_onednn():
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+@pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60, 60, 60, 17, 3, 3, 1]])
+def test_batches_hold_each_sentence_once_and_are_bounded(lengths):
+    batches = list(_batches(np.array(lengths, np.int32), 100))
+    assert [row for batch in batches for row in range(len(lengths))[batch]] == list(range(len(lengths)))
+    for batch in batches:
+        held = lengths[batch]
+        assert len(held) == 1 or len(held) * max(held) <= 100
+
+
+def test_reordering_by_hand():
+    token_ids, lengths = _reorder(np.array([1, 2, 3, 4, 5, 6]), np.array([1, 3, 2]), np.array([1, 2, 0]))
+    assert token_ids.tolist() == [2, 3, 4, 5, 6, 1]
+    assert lengths.tolist() == [3, 2, 1]
