@@ -6,8 +6,9 @@ import random
 import pytest
 
 import lealla_tf
+from lealla_tf.evaluation.language_report import language_report
 from lealla_tf.evaluation.languages import GROUPS, LANGUAGES, is_trained
-from lealla_tf.evaluation.report import EvaluatedModel, report, table
+from lealla_tf.evaluation.report import EvaluatedModel
 from lealla_tf.evaluation.scores import LanguageScore, Result, group_scores
 
 MODEL = EvaluatedModel(
@@ -21,6 +22,10 @@ def result_of(rows, groups):
         for code, pairs, forward, backward, trained in rows
     ]
     return Result(benchmark="tatoeba", scores=tuple(scores), groups=group_scores(scores, groups), checksum="def")
+
+
+def table(result, model):
+    return language_report(result).text(model)
 
 
 SMALL = result_of(
@@ -80,9 +85,9 @@ def test_all_112_languages_are_aligned():
 
 
 def test_report_is_json_with_context_and_no_date():
-    value = report(SMALL, MODEL)
+    value = language_report(SMALL).values(MODEL)
     assert json.loads(json.dumps(value)) == value
-    assert value == report(SMALL, MODEL)
+    assert value == language_report(SMALL).values(MODEL)
     metrics = value.pop("metrics")
     assert metrics == SMALL.metrics
     assert metrics["tatoeba/deu-eng/source_to_target/precision_at_1"] == 0.951
@@ -104,4 +109,11 @@ def test_report_is_json_with_context_and_no_date():
         },
         "data": {"checksum": "def", "pairs": {"deu": 1000, "kab": 7, "por": 1000}},
         "absent_from_training": ["kab"],
+        "labels": {
+            "deu-eng": "German (deu)",
+            "kab-eng": "Kabyle (kab)",
+            "por-eng": "Portuguese (por)",
+            "group_two": "average of two (2 languages)",
+            "group_evaluated": "average of the 3 languages evaluated",
+        },
     }
