@@ -71,7 +71,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_output_directory(path: str | os.PathLike[str]) -> None:
-    """Raises `DataError` if `path` holds something that is not this project's to replace."""
+    """Raises `DataError` if `path` holds what is not this project's to replace, or cannot be written."""
     target = Path(path)
     if target.is_dir():
         if any(target.iterdir()) and not _is_ours(target / MANIFEST):
@@ -81,6 +81,17 @@ def check_output_directory(path: str | os.PathLike[str]) -> None:
             )
     elif target.exists():
         raise DataError(f"{target}: is a file, and a directory is to be written. Name another path.")
+    check_writable(target)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises `DataError` if nothing can be written at `path`: for use before the work whose result goes there."""
+    target = Path(path)
+    place = next(parent for parent in target.absolute().parents if parent.exists())
+    if not place.is_dir():
+        raise DataError(f"{target}: cannot be written, for {place} is a file. Name another path.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DataError(f"{target}: cannot be written, for {place} is read-only. Name another path.")
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -16,6 +16,7 @@ from lealla_tf.files import (
     atomic_directory,
     atomic_file,
     check_output_directory,
+    check_writable,
     read_json,
     sha256,
     write_json,
@@ -278,3 +279,28 @@ def test_unreadable_json(tmp_path: Path, content: bytes | None, message: str) ->
         path.write_bytes(content)
     with pytest.raises(DataError, match=re.escape(f"{path}{message}")):
         read_json(path)
+
+
+# --- check_writable
+
+
+def test_what_can_be_written_is_told_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("somebody's")
+    monkeypatch.chdir(tmp_path)
+    for path in ("new", "deep/er/new", "file", str(tmp_path / "new")):
+        check_writable(path)
+    for path in ("file/new", "file/deep/er/new"):
+        with pytest.raises(DataError, match=rf"^{path}: cannot be written, for .*file is a file. Name another path.$"):
+            check_writable(path)
+    asked = []
+    monkeypatch.setattr(os, "access", lambda place, mode: asked.append(place))  # permissions bind everyone but root
+    with pytest.raises(DataError, match=r"^deep/new: cannot be written, for .* is read-only. Name another path.$"):
+        check_writable("deep/new")
+    assert asked == [tmp_path]
+    assert contents(tmp_path) == {"file"}
+
+
+def test_a_directory_below_a_file_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("somebody's")
+    with pytest.raises(DataError, match=r"cannot be written, for .*file is a file"):
+        check_output_directory(tmp_path / "file" / "new")

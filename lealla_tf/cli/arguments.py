@@ -1,14 +1,17 @@
 """Arguments and small tasks that several subcommands share."""
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from lealla_tf.config import Config, from_dict
+from lealla_tf.config import Config
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import read_json
 from lealla_tf.presets import PRESETS, preset
+from lealla_tf.settings import from_dict
 
 
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +55,17 @@ def read_config(name: str) -> Config:
         raise UsageError(f"{name}: {error}") from error
 
 
+@contextlib.contextmanager
+def blaming_model(model: str) -> Iterator[None]:
+    """Turns what a model does wrong into an error that names it."""
+    from lealla_tf.evaluation.embedding import EmbeddingError
+
+    try:
+        yield
+    except EmbeddingError as error:
+        raise DataError(f"{model}: {error} The model cannot be used.") from error
+
+
 def log(line: str) -> None:
     """A line of progress, on standard error."""
     print(line, file=sys.stderr, flush=True)
@@ -67,8 +81,10 @@ def import_tensorflow() -> None:
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        import tensorflow  # noqa: F401
+        import tensorflow
         import tensorflow_text  # noqa: F401
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+    # Else it tells of every collective operation of every strategy.
+    tensorflow.get_logger().setLevel("WARNING")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lealla_tf.cli.arguments import import_tensorflow, log
 from lealla_tf.errors import DataError, UsageError
+from lealla_tf.files import check_writable
 
 HELP = "embed the lines of a file, or of standard input"
 
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--output must end in .npy or .tsv. Received: {arguments.output}.")
     if Path(arguments.output).is_dir():
         raise UsageError(f"--output must name a file. Received: {arguments.output}, which is a directory.")
+    if arguments.output != "-":
+        check_writable(arguments.output)
     name = "/dev/stdin" if arguments.input == "-" else arguments.input
     chunks = _chunks(_read_lines(name))
     # Before the model is loaded, which takes a while. There is one: an empty file is an error.

@@ -61,8 +61,9 @@ def _facts(arguments: argparse.Namespace, checkpoint: "Checkpoint") -> "ModelFac
         raise UsageError(f"--name must be one line of text. Received: {name!r}.")
     metrics = dict(checkpoint.manifest.get("metrics", {}))
     benchmarks: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
     if arguments.evaluation:
-        benchmark, scores = _read_evaluation(arguments.evaluation, checkpoint.fingerprint)
+        benchmark, scores, labels = _read_evaluation(arguments.evaluation, checkpoint.fingerprint)
         benchmarks = (benchmark,)
         metrics.update(scores)
     config = checkpoint.config
@@ -76,6 +77,7 @@ def _facts(arguments: argparse.Namespace, checkpoint: "Checkpoint") -> "ModelFac
         training=(f"{checkpoint.manifest['step']:,} steps of {config.batch.size:,} pairs", *_training(config)),
         metrics=metrics,
         benchmarks=benchmarks,
+        labels=labels,
     )
 
 
@@ -106,8 +108,8 @@ def _public_name(path: str) -> str:
     return path if re.match(r"\w+://", path) else Path(path).name
 
 
-def _read_evaluation(path: str, fingerprint: str) -> tuple[str, dict[str, float]]:
-    """The benchmark and the numbers of a report of `lealla evaluate`, if it is of this model.
+def _read_evaluation(path: str, fingerprint: str) -> tuple[str, dict[str, float], dict[str, str]]:
+    """The benchmark, the numbers and their labels in a report of `lealla evaluate`, if it is of this model.
 
     Raises:
         DataError: if the file is something else, or of another model.
@@ -117,6 +119,7 @@ def _read_evaluation(path: str, fingerprint: str) -> tuple[str, dict[str, float]
         benchmark, metrics = report["benchmark"], report["metrics"]
         evaluated = report["model"]["fingerprint"]
         scores = {key: float(value) for key, value in metrics.items()}
+        labels = {key: str(value) for key, value in report.get("labels", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: is not a report of `lealla evaluate`; name the JSON file of its --output.") from error
     if evaluated != fingerprint:
@@ -124,4 +127,4 @@ def _read_evaluation(path: str, fingerprint: str) -> tuple[str, dict[str, float]
             f"{path}: is of another model (fingerprint {evaluated}) than the one to be exported ({fingerprint}); "
             "evaluate this checkpoint."
         )
-    return benchmark, scores
+    return benchmark, scores, labels

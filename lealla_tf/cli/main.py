@@ -9,7 +9,7 @@ from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from lealla_tf import __version__
-from lealla_tf.cli import embed, evaluate, export, prepare, train, vocabulary
+from lealla_tf.cli import embed, evaluate, export, mine, prepare, score, train, vocabulary
 from lealla_tf.errors import UserError
 
 # In the order in which they are used.
@@ -20,6 +20,8 @@ COMMANDS = {
     "evaluate": evaluate,
     "export": export,
     "embed": embed,
+    "mine": mine,
+    "score": score,
 }
 
 
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the chosen subcommand; the user's mistakes become one line on standard error."""
-    if flags.FLAGS["verbosity"].using_default_value:
+    if not flags.FLAGS["verbosity"].present:  # on the command line; absl has set it to INFO by now
         logging.set_verbosity(logging.WARNING)
     try:
         code = arguments.run(arguments) or 0

@@ -3,8 +3,10 @@
 import argparse
 
 from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, import_tensorflow, log
-from lealla_tf.config import CorpusConfig, with_settings
+from lealla_tf.config import CorpusConfig
+from lealla_tf.corpus.specification import parse_corpus
 from lealla_tf.errors import DataError, UsageError
+from lealla_tf.settings import with_settings
 
 HELP = "filter a corpus and store it with a teacher's embeddings, as shards to train on"
 
@@ -28,18 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepares, or goes on preparing."""
-    import_tensorflow()
-    from lealla_tf.corpus.filtering import report_table
-    from lealla_tf.corpus.preparing import prepare_corpus
-    from lealla_tf.corpus.specification import parse_corpus
-    from lealla_tf.inference.loading import load_sentence_encoder
-
     for name, smallest in (("validation_pairs", 0), ("shard_pairs", 1), ("seed", 0)):
         if (value := getattr(arguments, name)) < smallest:
             raise UsageError(f"--{name.replace('_', '-')} must be at least {smallest}. Received: {value}.")
     config = with_settings(CorpusConfig(files=tuple(arguments.corpus), on_error=arguments.on_error), arguments.set)
     if not parse_corpus(config.files):  # before the teacher is loaded, which takes a while
         raise DataError("No corpus is given; name one with --corpus.")
+
+    import_tensorflow()
+    from lealla_tf.corpus.filtering import report_table
+    from lealla_tf.corpus.preparing import check_place, prepare_corpus
+    from lealla_tf.inference.loading import load_sentence_encoder
+
+    check_place(arguments.output)
     teacher = None
     if arguments.teacher:
         teacher = load_sentence_encoder(arguments.teacher, arguments.teacher_preprocessor)

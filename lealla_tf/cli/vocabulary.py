@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lealla_tf import __version__
 from lealla_tf.cli.arguments import add_corpus_argument, import_tensorflow, log
 from lealla_tf.config import FilterConfig
-from lealla_tf.corpus.filtering import FileReport, PairFilter, report_table
+from lealla_tf.corpus.filtering import FileReport, PairFilter, nothing_left, report_table
 from lealla_tf.corpus.reading import read_blocks
 from lealla_tf.corpus.specification import CorpusFile, parse_corpus, split_language_pair
-from lealla_tf.errors import UsageError
-from lealla_tf.files import MANIFEST, sha256, write_json
+from lealla_tf.errors import DataError, UsageError
+from lealla_tf.files import MANIFEST, check_writable, sha256, write_json
 
 if TYPE_CHECKING:
     from lealla_tf.text.coverage import Coverage
@@ -102,6 +102,7 @@ def _check(arguments: argparse.Namespace, output: Path) -> None:
         raise UsageError(f"--output must name a file. Received: {output}, which is a directory.")
     if output.suffix == ".json":
         raise UsageError(f"--output must name a text file, such as vocabulary.txt. Received: {output}.")
+    check_writable(output)
     for name, low, high in (
         ("size", 1, None),
         ("max_sentences", 1, None),
@@ -130,6 +131,8 @@ def _read(files: Sequence[CorpusFile], reports: Sequence[FileReport], on_error: 
             if time.monotonic() > reported + _REPORT_EVERY:
                 reported = time.monotonic()
                 log(f"read {count:,} pairs, {count / (reported - started):,.0f} a second; now {file.name}")
+    if not any(report.kept for report in reports):
+        raise DataError(nothing_left(reports))
 
 
 def _log_room(size: int, fixed: int) -> None:

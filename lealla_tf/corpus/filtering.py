@@ -151,6 +151,21 @@ class PairFilter:
         return self._scripts[language]
 
 
+def nothing_left(reports: Sequence[FileReport]) -> str:
+    """Why no pair of these files is kept, in a line: each reason, and where it is met first."""
+    total = sum((report.dropped for report in reports), Counter[str]())
+    first: dict[str, str] = {}
+    for report in reports:
+        first = {**report.first, **first}
+    reasons = [
+        f"{count:,} {reason}" + (f", the first at {first[reason]}" if reason in first else "")
+        for reason, count in total.most_common()
+    ]
+    pairs = ", ".join(dict.fromkeys(report.language_pair for report in reports))
+    remedy = "loosen the filters" if total.keys() - {*MALFORMED, "empty"} else "mend the text"
+    return f"No pair of {pairs} is left (dropped: {'; '.join(reasons) or 'none was read'}); {remedy}."
+
+
 def report_table(reports: Sequence[FileReport]) -> str:
     """The reports as an aligned table: a row per file, a total, first places beneath.
 

@@ -1,8 +1,8 @@
 """A corpus ready for training: read, filtered, with some pairs held out."""
 
+import time
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from lealla_tf.config import CorpusConfig
-from lealla_tf.corpus.filtering import FileReport, PairFilter
+from lealla_tf.corpus.filtering import FileReport, PairFilter, nothing_left
 from lealla_tf.corpus.reading import read_blocks
 from lealla_tf.corpus.segments import InMemory, PairSource, Segment
 from lealla_tf.corpus.shards import ShardSource, read_manifest, read_shard
 from lealla_tf.corpus.specification import CorpusFile, parse_corpus
 from lealla_tf.errors import DataError
+from lealla_tf.progress import Progress
 
 # A held-out part larger than this would be felt in the training of a small language.
 _LARGEST_HELD_OUT_SHARE = 0.1
 
-Progress = Callable[[str], None]
+# Seconds between two lines of progress.
+_SHOW_EVERY = 5
 
 
 @dataclass
@@ -53,7 +55,7 @@ def open_corpus(
         validation_pairs: How many pairs of each language pair to hold out; a prepared
             corpus has its own held-out pairs, of which so many are taken.
         with_teacher: Whether the shards' targets are wanted.
-        progress: Called with a line for each file.
+        progress: Called with a line every few seconds while files are read.
 
     Raises:
         DataError: for files that cannot be used, a mixture of shards and other files, or a
@@ -82,20 +84,19 @@ def read_filtered(
     pair_filter = PairFilter(config.filter)
     kept: dict[str, list[tuple[str, str]]] = {}
     reports = []
+    shown = time.monotonic()
     for file in files:
         report = FileReport(file.name, file.language_pair)
         reports.append(report)
         pairs = kept.setdefault(file.language_pair, [])
         for block in read_blocks(file, config.on_error, report):
             pairs.extend(pair_filter.filter_block(block, file.language_pair, report))
-        progress(f"{file.name}: kept {report.kept:,} pairs of {file.language_pair}")
+            if time.monotonic() - shown >= _SHOW_EVERY:
+                shown = time.monotonic()
+                progress(f"reading {file.name}: {report.kept:,} pairs of {file.language_pair} kept so far")
     for language_pair, pairs in kept.items():
         if not pairs:
-            dropped: Counter[str] = Counter()
-            for report in reports:
-                dropped.update(report.dropped if report.language_pair == language_pair else {})
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common()) or "none was read"
-            raise DataError(f"No pair of {language_pair} is left (dropped: {reasons}); loosen the filters.")
+            raise DataError(nothing_left([report for report in reports if report.language_pair == language_pair]))
     return kept, reports
 
 

@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lealla_tf.config import CorpusConfig, to_dict
+from lealla_tf.config import CorpusConfig
 from lealla_tf.corpus.filtering import FileReport
-from lealla_tf.corpus.opening import Progress, read_filtered, split_held_out
+from lealla_tf.corpus.opening import read_filtered, split_held_out
 from lealla_tf.corpus.segments import Array, Segment
 from lealla_tf.corpus.shards import write_shard
 from lealla_tf.corpus.specification import SHARDS_KIND, parse_corpus
 from lealla_tf.errors import DataError
-from lealla_tf.files import MANIFEST, check_output_directory, read_json, write_json
+from lealla_tf.files import MANIFEST, check_output_directory, check_writable, read_json, write_json
+from lealla_tf.progress import Progress, pace
+from lealla_tf.settings import to_dict
 
 # Seconds between two lines of progress.
 _SHOW_EVERY = 5
@@ -88,6 +90,7 @@ def prepare_corpus(
     files = parse_corpus(config.files)
     if not files:
         raise DataError("No corpus is given; name one with --corpus.")
+    check_place(output)
     pairs, reports = read_filtered(files, config, progress)
     segments = {name: Segment.of_pairs(rows) for name, rows in sorted(pairs.items())}
     splits = {name: split_held_out(segment, validation_pairs) for name, segment in segments.items()}
@@ -105,6 +108,22 @@ def prepare_corpus(
     manifest["complete"] = True
     write_json(output / MANIFEST, manifest)
     return PreparedCorpus(manifest, reports)
+
+
+def check_place(output: str | Path) -> None:
+    """Raises `DataError` if `output` holds what is not a prepared corpus, or cannot be written.
+
+    What was being written when a process was killed is removed from it.
+    """
+    output = Path(output)
+    if output.is_dir():
+        for pattern in (f".{MANIFEST}.*", ".*.tfrecord"):
+            for leftover in output.glob(pattern):
+                leftover.unlink()
+    check_output_directory(output)
+    if (output / MANIFEST).is_file() and read_json(output / MANIFEST).get("kind") != SHARDS_KIND:
+        raise DataError(f"{output}: holds something else than a prepared corpus; name another --output.")
+    check_writable(output / MANIFEST)
 
 
 def _manifest(making: Mapping[str, Any], splits: Splits, reports: Sequence[FileReport]) -> dict[str, Any]:
@@ -148,18 +167,11 @@ def _entry(name: str, train: Segment, held_out: Segment, shard_pairs: int) -> di
 def _claim(output: Path, manifest: dict[str, Any]) -> None:
     """Makes `output` the place of this corpus, or checks that it is already."""
     path = output / MANIFEST
-    if output.is_dir():
-        for pattern in (f".{MANIFEST}.*", ".*.tfrecord"):  # what was being written when a process was killed
-            for leftover in output.glob(pattern):
-                leftover.unlink()
-    check_output_directory(output)
     if not path.is_file():
         output.mkdir(parents=True, exist_ok=True)
         write_json(path, manifest)
         return
     found = read_json(path)
-    if not isinstance(found, dict) or found.get("kind") != SHARDS_KIND:
-        raise DataError(f"{output}: holds something else than a prepared corpus; name another --output.")
     wanted, there = _identity(manifest), _identity(found)
     if differing := [name for name in wanted if wanted[name] != there[name]]:
         raise DataError(
@@ -219,9 +231,5 @@ class _Clock:
         self._shown = time.monotonic()
         line = f"{self._done:,} of {self._total:,} pairs"
         if self._written:
-            rate = self._written / max(self._shown - self._started, 1e-9)
-            line += f", {rate:,.0f} a second"
-            if left := self._total - self._done:
-                minutes, seconds = divmod(round(left / rate), 60)
-                line += f", {minutes} min {seconds:02d} s left"
+            line += f", {pace(self._written, self._total - self._done, self._shown - self._started)}"
         self._progress(line)

@@ -180,6 +180,7 @@ def test_mistakes_are_told_before_the_model_is_loaded(loaded, tmp_path):
         ),
         (["--input", tmp_path / "no.txt"], DataError, r"no.txt: cannot be read \(No such file or directory\)"),
         (["--input", tmp_path], DataError, r"is a directory; name a file"),
+        (["--output", tmp_path / "x.txt" / "y.npy"], DataError, r"y.npy: cannot be written, for .*x.txt is a file"),
     ]:
         with pytest.raises(error, match=message):
             run("--input", tmp_path / "x.txt", *arguments)

@@ -83,6 +83,7 @@ def write_report(path, fingerprint):
     value = {
         "benchmark": "tatoeba",
         "metrics": metrics,
+        "labels": {"deu-eng": "German (deu)"},
         "model": {"fingerprint": fingerprint, "name": "/build_machine"},
     }
     path.write_text(json.dumps(value), encoding="utf-8")
@@ -111,7 +112,7 @@ def test_a_checkpoint_becomes_a_directory_that_embeds_as_it_does(checkpoint, tmp
     card = (output / "README.md").read_text(encoding="utf-8")
     assert card.startswith("# letters\n")
     assert "## Licence\n\nCC0\n" in card
-    assert "| deu-eng | 95.1 | not evaluated | not evaluated |" in card
+    assert "| German (deu) | 95.1 | not evaluated | not evaluated |" in card
     assert "* corpus: de=a.tsv.gz, prepared, de=ende\n" in card
     for file in output.rglob("*"):
         assert not file.is_file() or b"build_machine" not in file.read_bytes(), file

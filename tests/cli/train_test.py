@@ -1,16 +1,21 @@
 """What `lealla train` makes of its arguments; the runs themselves are tested with the training."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from lealla_tf.checkpoints import save_checkpoint
 from lealla_tf.cli.main import make_parser
 from lealla_tf.cli.train import _configure
-from lealla_tf.config import BatchConfig, Config, EncoderConfig, LossConfig, TextConfig, to_json
+from lealla_tf.config import BatchConfig, Config, EncoderConfig, LossConfig, TextConfig
+from lealla_tf.corpus import opening
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.presets import preset
+from lealla_tf.settings import to_json
 from lealla_tf.text.vocabulary import Vocabulary
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c"]
@@ -73,6 +78,17 @@ def test_a_file_s_settings_count_where_the_command_line_says_nothing(vocabulary,
     assert config.corpus.on_error == "stop"
     assert (config.teacher.model, config.teacher.preprocessor) == ("labse", "p")
     assert config.training.strategy == "mirrored"
+
+
+def test_batches_and_chunks(vocabulary, tmp_path):
+    config, _ = configure(f"--vocabulary={vocabulary}", "--global-batch=1024", "--chunk=64")
+    assert (config.batch.size, config.batch.chunk) == (1024, 64)
+    # 0 is a value, which switches off what the file says.
+    file = write(tmp_path / "c.json", {"batch": {"size": 64, "chunk": 16}})
+    config, _ = configure(f"--vocabulary={vocabulary}", file, "--chunk=0")
+    assert (config.batch.size, config.batch.chunk) == (64, 0)
+    with pytest.raises(UsageError, match=r"`chunk` must divide `size`, or be 0 \(off\)\. Received: chunk=48, size=64"):
+        configure(f"--vocabulary={vocabulary}", file, "--chunk=48")
 
 
 def test_set_counts_before_everything(vocabulary):
@@ -159,6 +175,51 @@ def test_no_distillation_and_no_margin_loss(vocabulary, task_arguments):
     )
     with pytest.raises(UsageError, match="At least one loss's weight must be positive"):
         arguments.run(arguments)
+
+
+def test_mistakes_are_told_before_the_corpus_is_read(vocabulary, checkpoint, task_arguments, monkeypatch, tmp_path):
+    monkeypatch.setattr(opening, "open_corpus", lambda *args, **kwargs: pytest.fail("it was read"))
+    other = tmp_path / "other.txt"
+    Vocabulary([*WORDS, "d"]).save(other)
+    for arguments, error, message in [
+        (["--corpus=de=nosuch.tsv"], DataError, "^nosuch.tsv: does not exist"),
+        ([f"--output={vocabulary}"], DataError, "is a file, and a directory is to be written; name another --output"),
+        ([f"--output={tmp_path}"], DataError, "the directory is not empty and holds no run; name another --output"),
+        ([f"--output={vocabulary}/run"], DataError, "run.json: cannot be written, for .*vocabulary.txt is a file"),
+        (["--set", "training.steps=20"], UsageError, "^optimizer.warmup_steps must not exceed training.steps, 20; set"),
+        (["--teacher=nosuch"], DataError, "^nosuch: does not exist; name a checkpoint, an exported directory or a Hub"),
+        ([f"--init-from={checkpoint}", f"--vocabulary={other}"], UsageError, "was trained with another vocabulary"),
+    ]:
+        parsed = make_parser().parse_args(["train", f"--vocabulary={vocabulary}", *task_arguments, *arguments])
+        with pytest.raises(error, match=message):
+            parsed.run(parsed)
+    assert not (tmp_path / "run").exists()
+    parsed = make_parser().parse_args(["train", f"--vocabulary={vocabulary}", f"--output={tmp_path / 'run'}"])
+    with pytest.raises(DataError, match=r"^No corpus is given; name one with --corpus"):
+        parsed.run(parsed)
+
+
+def test_few_pairs(vocabulary, tmp_path, capsys, monkeypatch):
+    """One is refused; fewer than a batch are told."""
+    (tmp_path / "corpus.tsv").write_text("a\tb\n")
+    corpus = f"--corpus=de={tmp_path / 'corpus.tsv'}"
+    arguments = ["train", corpus, f"--vocabulary={vocabulary}", f"--output={tmp_path / 'run'}"]
+    parsed = make_parser().parse_args(arguments)
+    with pytest.raises(DataError, match=r"^The corpus has one pair to train on, which has nothing to be told apart"):
+        parsed.run(parsed)
+    assert "warning: a batch of 8,192 repeats pairs; set batch.size lower, or add text\n" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorflow_says_nothing_of_itself(vocabulary, checkpoint):
+    """What it prints about processors while it is imported is not the user's concern."""
+    command = ["-c", "from lealla_tf.cli.main import main; main()", "train", "--output=x", "--corpus=de=nosuch.tsv"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    result = subprocess.run(
+        [sys.executable, *command, f"--init-from={checkpoint}"], capture_output=True, text=True, env=environment
+    )
+    assert result.returncode == 1
+    assert result.stderr == "lealla: nosuch.tsv: does not exist; name an existing file for en-de.\n"
 
 
 @pytest.fixture

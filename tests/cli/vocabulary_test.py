@@ -154,7 +154,24 @@ def test_wrong_output_and_no_corpus_are_refused(tmp_path, corpus):
         run(*corpus, "--output", tmp_path)
     with pytest.raises(UsageError, match="--output must name a text file"):
         run(*corpus, "--output", tmp_path / "v.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"v.txt: cannot be written, for .*file is a file"):
+        run(*corpus, "--output", tmp_path / "file" / "v.txt")
     with pytest.raises(UsageError, match="Name parallel text with --corpus"):
         run("--output", tmp_path / "v.txt")
     with pytest.raises(DataError, match="does not exist"):
         run("--corpus", f"de={tmp_path}/none.tsv", "--output", tmp_path / "v.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no tab\nat all\n", r"2 no_tab, the first at .*x\.tsv:1\); mend the text"),
+        ("a\tb\tc\n\n", r"1 (extra_tabs|no_tab), the first at .*x\.tsv:1; 1 .*, the first at .*x\.tsv:2\); mend"),
+    ],
+)
+def test_text_without_a_pair_is_an_error_that_says_why(tmp_path, text, reason):
+    (tmp_path / "x.tsv").write_text(text)
+    with pytest.raises(DataError, match=rf"^No pair of en-de is left \(dropped: {reason}"):
+        run("--corpus", f"de={tmp_path / 'x.tsv'}", "--output", tmp_path / "v.txt")
+    assert not (tmp_path / "v.txt").exists()

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from lealla_tf.config import CorpusConfig, FilterConfig
+from lealla_tf.corpus import opening
 from lealla_tf.corpus.opening import open_corpus, read_filtered, split_held_out
 from lealla_tf.corpus.preparing import prepare_corpus
 from lealla_tf.corpus.segments import Segment
@@ -42,8 +43,7 @@ def everything(corpus, language_pair):
 
 
 def test_pairs_are_read_filtered_and_held_out(files):
-    shown = []
-    corpus = open_corpus(CorpusConfig(files=files), 5, False, shown.append)
+    corpus = open_corpus(CorpusConfig(files=files), 5, False)
     assert list(corpus.sources) == ["en-de", "en-fi"]
     train, held_out = everything(corpus, "en-de"), pairs_of(corpus.validation["en-de"])
     assert len(train) == 95 and len(held_out) == 5
@@ -56,10 +56,18 @@ def test_pairs_are_read_filtered_and_held_out(files):
         (40, {"identical": 1}),
         (15, {}),
     ]
+
+
+def test_progress_is_shown_now_and_then(files, monkeypatch):
+    shown = []
+    open_corpus(CorpusConfig(files=files), 5, False, shown.append)
+    assert shown == []  # it took no time
+    monkeypatch.setattr(opening, "_SHOW_EVERY", 0)
+    open_corpus(CorpusConfig(files=files), 5, False, shown.append)
     assert [line.split(": ")[1] for line in shown] == [
-        "kept 60 pairs of en-de",
-        "kept 40 pairs of en-de",
-        "kept 15 pairs of en-fi",
+        "60 pairs of en-de kept so far",
+        "40 pairs of en-de kept so far",
+        "15 pairs of en-fi kept so far",
     ]
 
 
@@ -112,7 +120,8 @@ def test_a_language_of_which_nothing_is_left_is_an_error_that_says_why(tmp_path)
     path = write(tmp_path / "de.tsv", ["same\tsame", "other\tother", "no tab", *lines(2)])
     config = CorpusConfig(files=(f"de={path}",), filter=FilterConfig(max_characters=8))
     with pytest.raises(
-        DataError, match=r"^No pair of en-de is left \(dropped: 2 (too_long|identical), 2 .*, 1 no_tab\)"
+        DataError,
+        match=r"^No pair of en-de is left \(dropped: 2 (too_long|identical); 2 .*; 1 no_tab, the first at .*:3\); ",
     ):
         read_filtered(parse_corpus(config.files), config)
 

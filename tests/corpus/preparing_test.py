@@ -265,10 +265,9 @@ def test_progress_tells_rate_and_time_left(config, tmp_path, monkeypatch):
     monkeypatch.setattr(preparing, "_SHOW_EVERY", 0)
     shown = []
     prepare(config, tmp_path / "out", Teacher(), progress=shown.append)
-    assert [line.partition(": ")[2] for line in shown[:2]] == ["kept 45 pairs of en-de", "kept 45 pairs of en-fi"]
     number = r"[\d,]+"
-    for line, done in zip(shown[2:-1], (10, 20, 30, 40, 42, 45, 55, 65, 75, 85, 87), strict=True):
-        assert re.fullmatch(rf"{done} of 90 pairs, {number} a second, \d+ min \d\d s left", line)
+    for line, done in zip(shown[:-1], (10, 20, 30, 40, 42, 45, 55, 65, 75, 85, 87), strict=True):
+        assert re.fullmatch(rf"{done} of 90 pairs, {number} a second, [0-9a-z ]+ left", line)
     assert re.fullmatch(rf"90 of 90 pairs, {number} a second", shown[-1])
     again = []
     prepare(config, tmp_path / "out", Teacher(), progress=again.append)
