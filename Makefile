@@ -14,8 +14,8 @@ quickstart: $(STAMP)  ## the whole job on the sample corpus: vocabulary to expor
 test: $(STAMP)  ## the default tests: offline, under ten minutes on two cores
 	$(BIN)/python -m pytest
 
-test-slow: $(STAMP)  ## the heavier tests too; those on real text need LEALLA_DATA
-	$(BIN)/python -m pytest -m "slow or not slow"
+test-slow: $(STAMP)  ## the heavier tests; those on real text need LEALLA_DATA
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)  ## style
 	$(BIN)/ruff check .
@@ -32,6 +32,7 @@ format: $(STAMP)  ## rewrite the sources in the project's style
 $(STAMP): setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
 		{ echo "lealla_tf needs Python 3.10 to 3.13; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing TensorFlow and the rest into $(VENV), once: some 3 GB, some minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $(STAMP)
