@@ -19,6 +19,7 @@ from lealla_tf.config import Config
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import MANIFEST, atomic_directory, read_json, sha256, write_json
 from lealla_tf.models.encoder import Encoder, weight_shapes
+from lealla_tf.models.stacking import stack_layers
 from lealla_tf.settings import from_dict, to_json
 from lealla_tf.text.vocabulary import Vocabulary
 
@@ -169,6 +170,20 @@ def assign_weights(encoder: Encoder, weights: Weights, origin: str) -> None:
     # Only now: a refused file leaves the encoder as it was.
     for name, variable in variables.items():
         variable.assign(weights[name])
+
+
+def stack_into(encoder: Encoder, checkpoint: Checkpoint) -> None:
+    """Gives the encoder the weights of a checkpoint with fewer layers, which are repeated; see `stack_layers`.
+
+    Raises:
+        DataError: if the numbers of layers do not fit, or something else of the shape differs.
+    """
+    origin = str(checkpoint.directory / _ENCODER)
+    try:
+        weights = stack_layers(checkpoint.read_weights(), encoder.config.num_layers)
+    except ValueError as error:
+        raise DataError(f"{origin}: cannot be stacked: {error}") from error
+    assign_weights(encoder, weights, origin)
 
 
 def check_weights(weights: Weights, shapes: Mapping[str, tuple[int, ...]], origin: str) -> None:

@@ -169,6 +169,24 @@ class BatchConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PretrainingConfig:
+    """What `lealla pretrain` learns from: text with hidden tokens, of one language or of two.
+
+    `text` are the values of `--text`, in order: monolingual files.  A row of a batch is one
+    side of a pair, or with the probability `translation` both sides, one after the other.
+    `rate` is the share of tokens that are hidden, BERT's 0.15.
+    """
+
+    text: tuple[str, ...] = ()
+    translation: float = 0.5
+    rate: float = 0.15
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.translation <= 1, "`translation` must be in [0, 1].", translation=self.translation)
+        _require(0 < self.rate < 1, "`rate` must be in (0, 1).", rate=self.rate)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TeacherConfig:
     """The frozen model to distil from: a directory or a Hub handle, or nothing.
 
@@ -263,7 +281,8 @@ class TrainingConfig:
 
     `checkpoint_every` and `log_every` count steps and must be multiples of
     `steps_per_execution`, the number of steps that run between two visits of the host.
-    `init_from` is a checkpoint whose weights the encoder starts from.  `worker_timeout` is
+    `init_from` is a checkpoint whose weights the encoder starts from, `stack_from` one with
+    fewer layers, which are repeated.  `worker_timeout` is
     the number of seconds for which a worker waits at the start for the others of
     `multi_worker`.  `strategy`, `steps_per_execution` and `worker_timeout` may change when a
     run is started again.
@@ -278,6 +297,7 @@ class TrainingConfig:
     checkpoint_every: int = 1000
     log_every: int = 50
     init_from: str = ""
+    stack_from: str = ""
     worker_timeout: float = 600.0
 
     def __post_init__(self) -> None:
@@ -314,12 +334,13 @@ class ValidationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that `lealla train` needs besides the vocabulary and an output directory."""
+    """Everything that `lealla pretrain` and `lealla train` need besides the vocabulary and an output directory."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     text: TextConfig = field(default_factory=TextConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -15,6 +15,7 @@ from lealla_tf.config import (
     FilterConfig,
     LossConfig,
     OptimizerConfig,
+    PretrainingConfig,
     TeacherConfig,
     TextConfig,
     TrainingConfig,
@@ -24,7 +25,7 @@ from lealla_tf.errors import UsageError
 from lealla_tf.presets import PRESETS
 from lealla_tf.settings import from_dict, to_dict, to_json, with_settings
 
-GROUPS = ("encoder", "text", "corpus", "batch", "teacher", "loss", "optimizer", "training", "validation")
+GROUPS = ("encoder", "text", "corpus", "batch", "pretraining", "teacher", "loss", "optimizer", "training", "validation")
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -59,6 +60,7 @@ def test_json_round_trip_of_every_field() -> None:
             filter=FilterConfig(max_characters=0, max_length_ratio=0.0, identical=False, duplicates=False, script=True),
         ),
         batch=BatchConfig(size=4, length=32, buckets=(8, 16), window=3, chunk=2),
+        pretraining=PretrainingConfig(text=("de=a.txt",), translation=0.25, rate=0.2),
         teacher=TeacherConfig(model="here", preprocessor="there"),
         loss=LossConfig(
             additive_margin=2.0,
@@ -90,6 +92,7 @@ def test_json_round_trip_of_every_field() -> None:
             checkpoint_every=10,
             log_every=20,
             init_from="elsewhere",
+            stack_from="somewhere",
             worker_timeout=60.0,
         ),
         validation=ValidationConfig(pairs=0),

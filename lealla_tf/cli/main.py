@@ -9,12 +9,13 @@ from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from lealla_tf import __version__
-from lealla_tf.cli import embed, evaluate, export, mine, prepare, score, train, vocabulary
+from lealla_tf.cli import embed, evaluate, export, mine, prepare, pretrain, score, train, vocabulary
 from lealla_tf.errors import UserError
 
 # In the order in which they are used.
 COMMANDS = {
     "vocabulary": vocabulary,
+    "pretrain": pretrain,
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,

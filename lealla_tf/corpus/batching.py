@@ -85,7 +85,7 @@ def training_batches(
         return {name: column for name, column in own.items() if name not in _SIDES}
 
     return (
-        _windows(mixture, first_window)
+        load_windows(mixture, first_window)
         .map(tokenized, num_parallel_calls=2, deterministic=True)
         .flat_map(split)
         .skip(first_batch)
@@ -94,8 +94,8 @@ def training_batches(
     )
 
 
-def _windows(mixture: Mixture, first: int) -> tf.data.Dataset:
-    """The windows from `first` on, each with its number."""
+def load_windows(mixture: Mixture, first: int) -> tf.data.Dataset:
+    """The windows from `first` on: dictionaries of their columns, and their `number`."""
     ahead = {first: mixture.window(first)}  # now, because its types are asked for
 
     def load(number: int) -> dict[str, Array]:
@@ -104,6 +104,25 @@ def _windows(mixture: Mixture, first: int) -> tf.data.Dataset:
 
     signature = {name: _spec(column) for name, column in ahead[first].columns().items()}
     return generated_dataset(load, {**signature, "number": tf.TensorSpec((), tf.int64)}, first)
+
+
+def order_batches(config: BatchConfig, seed: int, number: Any) -> Any:
+    """The numbers of the batches of the window `number`, in the order of their use, `(window,)`.
+
+    Those of a window whose rows are sorted by length are shuffled; the others are as they are.
+    """
+    order = tf.range(config.window)
+    if not config.buckets:
+        return order
+    return tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.constant(seed, tf.int64), number]))
+
+
+def bucket_length(longest: Any, config: BatchConfig) -> Any:
+    """The length that a batch is padded to: the smallest bucket that holds `longest`, or `length` without buckets."""
+    if not config.buckets:
+        return config.length
+    buckets = tf.constant((*config.buckets, config.length), tf.int64)
+    return buckets[tf.searchsorted(buckets, longest[None])[0]]
 
 
 def _spec(column: Array) -> tf.TensorSpec:
@@ -119,24 +138,19 @@ def _tokenize(window: Mapping[str, Any], tokenizer: Tokenizer, config: BatchConf
         result[f"{side}_token_ids"] = add_special_tokens(pieces, tokenizer.vocabulary, config.length)
         result[f"{side}_fingerprint"] = tf.strings.to_hash_bucket_fast(window[side], 2**63 - 1)
     number = result.pop("number")
-    order = tf.range(config.window)
     if config.buckets:
         longest = tf.maximum(*(result[f"{side}_token_ids"].row_lengths() for side in _SIDES))
         rows = tf.argsort(longest, stable=True)
         result = {name: tf.gather(column, rows) for name, column in result.items()}
-        order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.constant(seed, tf.int64), number]))
-    return {**result, "order": order}
+    return {**result, "order": order_batches(config, seed, number)}
 
 
 def _batch(window: Mapping[str, Any], number: Any, pad_id: int, config: BatchConfig) -> dict[str, Any]:
     """The batch of the given number within its window, padded."""
     start = number * config.size
     batch = {name: column[start : start + config.size] for name, column in window.items() if name != "order"}
-    length: Any = config.length
-    if config.buckets:
-        longest = tf.reduce_max([tf.reduce_max(batch[f"{side}_token_ids"].row_lengths()) for side in _SIDES])
-        buckets = tf.constant((*config.buckets, config.length), tf.int64)
-        length = buckets[tf.searchsorted(buckets, longest[None])[0]]
+    longest = tf.reduce_max([tf.reduce_max(batch[f"{side}_token_ids"].row_lengths()) for side in _SIDES])
+    length = bucket_length(longest, config)
     for side in _SIDES:
         padded = batch[f"{side}_token_ids"].to_tensor(pad_id, shape=(config.size, length))
         batch[f"{side}_token_ids"] = padded

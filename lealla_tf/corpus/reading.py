@@ -47,14 +47,7 @@ def read_blocks(file: CorpusFile, on_error: str, report: FileReport) -> Iterator
         DataError: for a file that is missing, empty, damaged or of another format, and
             with `stop` for the first malformed line or unit, as `path:line`.
     """
-    if on_error not in ("skip", "stop"):
-        raise ValueError(f"`on_error` must be skip or stop. Received: on_error={on_error!r}.")
-
-    def malformed(reason: str, place: str) -> None:
-        if on_error == "stop":
-            raise DataError(f"{place}: {_REMEDIES[reason]}, or skip such with on_error=skip.")
-        report.drop_malformed(reason, place)
-
+    malformed = malformed_handler(on_error, report)
     if file.format == "tsv":
         return _read_tsv(file.path, malformed)
     if file.format == "moses":
@@ -64,6 +57,19 @@ def read_blocks(file: CorpusFile, on_error: str, report: FileReport) -> Iterator
     if file.format == "tfds":
         return read_translation_dataset(file.path, file.language_pair, malformed)
     return _read_shards(file)
+
+
+def malformed_handler(on_error: str, report: FileReport) -> Malformed:
+    """What counts a malformed line in `report`, or raises, as `read_blocks` says."""
+    if on_error not in ("skip", "stop"):
+        raise ValueError(f"`on_error` must be skip or stop. Received: on_error={on_error!r}.")
+
+    def malformed(reason: str, place: str) -> None:
+        if on_error == "stop":
+            raise DataError(f"{place}: {_REMEDIES[reason]}, or skip such with on_error=skip.")
+        report.drop_malformed(reason, place)
+
+    return malformed
 
 
 def _read_tsv(path: str, malformed: Malformed) -> Iterator[list[Pair]]:

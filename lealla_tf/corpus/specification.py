@@ -93,6 +93,11 @@ def split_language_pair(language_pair: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def languages_of(source: str) -> tuple[str, ...]:
+    """The languages of a source of text: the two of a pair like `en-de`, or the one of text like `de`."""
+    return split_language_pair(source) if _PAIR.fullmatch(source) else (source,)
+
+
 def matches_language(tag: str, language: str) -> bool:
     """Whether a file's language tag names `language` or a variety of it: EN, en-US, en_GB for en."""
     tag, language = tag.lower().replace("_", "-"), language.lower()

@@ -72,6 +72,35 @@ def add_special_tokens(pieces: tf.RaggedTensor, vocabulary: Vocabulary, length: 
     return tf.concat([_column(kept, vocabulary.start_id), kept, _column(kept, vocabulary.end_id)], axis=1)
 
 
+def join_segments(
+    first: tf.RaggedTensor, second: tf.RaggedTensor, vocabulary: Vocabulary, length: int
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Rows `[CLS] a [SEP] b [SEP]`, or `[CLS] a [SEP]` where b is empty, of at most `length` tokens, not padded.
+
+    a and b share the room as in `pack`.
+
+    Args:
+        first: ragged int32 ids, `(batch, (pieces))` or `(batch, (words), (pieces))`.
+        second: likewise; its rows may be empty.
+        vocabulary: has the ids of the special pieces.
+        length: the largest number of tokens, special tokens included.
+
+    Returns:
+        int32 `(batch, (tokens))`, and int64 `(batch,)`: how many of them, `[CLS]` and the
+        first `[SEP]` included, belong to the first segment.
+
+    Raises:
+        ValueError: if `length` is smaller than 5.
+    """
+    first, second = _flatten(first), _flatten(second)
+    has_second = tf.cast(second.row_lengths() > 0, tf.int64)
+    first, second = _share(first, second, _check_length(length, 2) - 2 - has_second)
+    start, end = _column(first, vocabulary.start_id), _column(first, vocabulary.end_id)
+    ends = tf.fill([tf.reduce_sum(has_second)], tf.constant(vocabulary.end_id, tf.int32))
+    last = tf.RaggedTensor.from_row_lengths(ends, has_second)
+    return tf.concat([start, first, end, second, last], axis=1), first.row_lengths() + 2
+
+
 def _check_length(length: int | tf.Tensor, num_segments: int) -> int | tf.Tensor:
     """`length`, if it has room for the special tokens and a piece of every segment."""
     smallest = 1 + 2 * num_segments

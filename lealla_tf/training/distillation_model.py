@@ -1,6 +1,6 @@
 """The model that Keras `fit` trains: an encoder, its losses and its step under tf.distribute."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,11 +11,10 @@ from lealla_tf.losses.combined import CombinedLoss, Pairs
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
 from lealla_tf.training.gradient_cache import map_chunks, sum_gradients
+from lealla_tf.training.replicated_model import Batch, ReplicatedModel
 
-Batch = Mapping[str, Any]
 
-
-class DistillationModel(keras.Model):
+class DistillationModel(ReplicatedModel):
     """Trains `encoder` with additive-margin softmax and, given a teacher, distillation.
 
     The loss is that of the *global* batch: every replica compares its own rows with the
@@ -51,9 +50,6 @@ class DistillationModel(keras.Model):
     Reference: LEALLA, section 3.3.
     """
 
-    train_function: Any
-    test_function: Any
-
     def __init__(
         self,
         encoder: Encoder,
@@ -65,7 +61,9 @@ class DistillationModel(keras.Model):
         chunk: int = 0,
         name: str = "distillation_model",
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(
+            ("loss", *(term for term in ("additive_margin", "feature", "logit") if getattr(loss, term))), name
+        )
         if loss.needs_teacher and teacher_dim is None:
             raise ValueError(
                 "Distillation needs `teacher_dim`, the width of the teacher's embeddings. "
@@ -83,8 +81,6 @@ class DistillationModel(keras.Model):
         self._embed = (
             tf.function(encoder.embed, autograph=False, jit_compile=True) if compile_encoder else encoder.embed
         )
-        terms = [term for term in ("additive_margin", "feature", "logit") if getattr(loss, term)]
-        self._means = {term: keras.metrics.Mean(name=term) for term in ("loss", *terms)}
         self.built = True
 
     def call(self, batch: Batch, training: bool = False) -> Pairs:
@@ -123,7 +119,7 @@ class DistillationModel(keras.Model):
         terms = self.combined_loss(student, gather_pairs(student), **known)
         for name, part in terms.items():
             # The metric averages over replicas what must be summed over them.
-            self._means[name].update_state(part * float(replica_count()))
+            self.means[name].update_state(part * float(replica_count()))
         return terms["loss"]
 
     def compute_gradients(self, batch: Batch) -> list[Any]:
@@ -144,27 +140,11 @@ class DistillationModel(keras.Model):
         embeddings = self._embed_by_chunks(batch, training=False) if self._chunk else self(batch, training=False)
         self.compute_loss(batch, y_pred=embeddings, training=False)
 
-    def make_train_function(self, force: bool = False) -> Any:
-        """Keras' hook: the function that `fit` calls with an iterator."""
-        if self.train_function is None or force:
-            self.train_function = self._make_loop(self.train_step)
-        return self.train_function
-
-    def make_test_function(self, force: bool = False) -> Any:
-        """Keras' hook: the function that `evaluate` calls with an iterator."""
-        if self.test_function is None or force:
-            self.test_function = self._make_loop(self.test_step)
-        return self.test_function
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # Everything is built. Keras would reduce a whole batch over the replicas to find that out, which several
-        # workers cannot.
-        pass
-
     @property
-    def metrics(self) -> list[Any]:
-        """The running means of the loss and of its terms."""
-        return list(self._means.values())
+    def extra_weights(self) -> dict[str, Any]:
+        """The weights of the projection to the teacher's width."""
+        layer = self.projection
+        return {} if layer is None else {f"projection/{variable.name}": variable for variable in layer.variables}
 
     def _compute_gradients_by_chunks(self, batch: Batch) -> list[Any]:
         """The same gradients, with a tape over one chunk of the batch at a time."""
@@ -199,24 +179,6 @@ class DistillationModel(keras.Model):
         elif self._teacher is not None:
             sides = Pairs(*(self._teacher(inputs) for inputs in sides))
         return Pairs(*(tf.stop_gradient(tf.cast(side, tf.float32)) for side in sides))
-
-    def _make_loop(self, step: Callable[[Batch], None]) -> Callable[[Any], dict[str, Any]]:
-        """`steps_per_execution` steps in one graph, then the metrics.
-
-        Keras' own loop reduces the outputs of every step, which fails under several
-        strategies as soon as an execution holds more than one step.
-        """
-        strategy = self.distribute_strategy
-        # Only the loop is for AutoGraph; rewriting all that a step calls took a second of every start.
-        step = tf.autograph.experimental.do_not_convert(step)
-
-        @tf.function
-        def loop(iterator: Any) -> dict[str, Any]:
-            for _ in tf.range(self.steps_per_execution):
-                strategy.run(step, args=(next(iterator),))
-            return {metric.name: metric.result() for metric in self.metrics}
-
-        return loop
 
 
 def _token_ids(batch: Batch) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A training run from start to end: built, restored, fitted, saved."""
 
+import abc
 import contextlib
 import functools
 from collections.abc import Callable
@@ -11,24 +12,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lealla_tf.checkpoints import RunDirectory, load_checkpoint, save_checkpoint
+from lealla_tf.checkpoints import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint, stack_into
 from lealla_tf.config import BatchConfig, Config
 from lealla_tf.corpus.batching import training_batches
 from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.corpus.opening import Corpus
 from lealla_tf.corpus.segments import Segment
-from lealla_tf.corpus.specification import split_language_pair
+from lealla_tf.corpus.specification import languages_of
 from lealla_tf.errors import DataError, UsageError, UserError
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.progress import Progress
 from lealla_tf.settings import to_json
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
-from lealla_tf.training.callbacks import Checkpointing, RunLog, diverged
+from lealla_tf.training.callbacks import Checkpointing, Metrics, RunLog, diverged
 from lealla_tf.training.claim import claimed_run, joined_run
 from lealla_tf.training.cross_replica import replica_id
 from lealla_tf.training.distillation_model import DistillationModel
 from lealla_tf.training.optimizer import make_optimizer
+from lealla_tf.training.replicated_model import ReplicatedModel
 from lealla_tf.training.state import read_state, restore_state
 from lealla_tf.training.strategy import distribute_batches, make_strategy
 from lealla_tf.training.validation import Embed, validate
@@ -100,6 +102,32 @@ def train(
     """
     check_settings(config, vocabulary)
     _check_corpus(config, corpus, make_teacher is not None)
+    make_run = functools.partial(_DistillationRun, embed_with=embed_with, make_teacher=make_teacher)
+    return carry_out(make_run, config, vocabulary, corpus, output, strategy, progress)
+
+
+def carry_out(
+    make_run: Callable[..., "Run"],
+    config: Config,
+    vocabulary: Vocabulary,
+    corpus: Corpus,
+    output: str | Path,
+    strategy: tf.distribute.Strategy | None,
+    progress: Progress,
+) -> Outcome:
+    """Claims the directory `output` for the run that `make_run` makes there, and carries it out.
+
+    Args:
+        make_run: Called with the arguments of `Run`.
+        config: As those of `train`, which see, and so the others.
+        vocabulary: Of the encoder.
+        corpus: What to train on.
+        output: The run's directory.
+        strategy: Where to compute; by default, what the configuration says.
+        progress: Called with a line to show, again and again.
+
+    Returns, raises: as `train`.
+    """
     facts = {"vocabulary": vocabulary.fingerprint, "corpus": corpus.fingerprint}
     strategy = strategy or make_strategy(config.training.strategy, config.training.worker_timeout, progress)
     workers = Workers(strategy)
@@ -109,7 +137,7 @@ def train(
         workers.require_same(settings=to_json(config), **facts)
         if not workers.is_chief:
             run = joined_run(Path(output))
-        return _Run(config, vocabulary, corpus, run, embed_with, make_teacher, strategy, workers, progress).fit()
+        return make_run(config, vocabulary, corpus, run, strategy, workers, progress).fit()
 
 
 class _WatchedMixture(Mixture):
@@ -126,8 +154,18 @@ class _WatchedMixture(Mixture):
             raise
 
 
-class _Run:
-    """The parts of a run, built in the scope of its strategy."""
+class Run(abc.ABC):
+    """The parts of a run, built in the scope of its strategy; a subclass says what is learnt.
+
+    Args:
+        config: The whole configuration.
+        vocabulary: Of the encoder.
+        corpus: What to train on.
+        run: The run's directory, which this process or the chief has claimed.
+        strategy: Where to compute.
+        workers: Those of the strategy.
+        progress: Called with a line to show, again and again.
+    """
 
     def __init__(
         self,
@@ -135,8 +173,6 @@ class _Run:
         vocabulary: Vocabulary,
         corpus: Corpus,
         run: RunDirectory,
-        embed_with: EmbedWith,
-        make_teacher: Callable[[], Teacher] | None,
         strategy: tf.distribute.Strategy,
         workers: Workers,
         progress: Progress,
@@ -146,15 +182,41 @@ class _Run:
         self.tokenizer = Tokenizer(vocabulary, config.text.mode)
         _check_rows(config.batch, self.strategy.num_replicas_in_sync)
         with self.strategy.scope():
-            self.teacher = make_teacher() if make_teacher else None
-            # After the teacher, whose making draws numbers too: the student's first weights are those of the seed.
+            self.prepare()
+            # After what was loaded, whose making draws numbers too: the first weights are those of the seed.
             keras.utils.set_random_seed(config.training.seed)
             tf.config.experimental.enable_op_determinism()
             self.model = self._build_model()
-        self.embed = embed_with(self.model.encoder, self.tokenizer)
         self.first_step = self._restore()
         _check_first_step(self.first_step, config.training.steps_per_execution)
         workers.require_same(output_directory=str(self.first_step))
+
+    def prepare(self) -> None:  # noqa: B027 - most runs have nothing to load
+        """Loads what the model needs, in the strategy's scope."""
+
+    @abc.abstractmethod
+    def make_model(self, encoder: Encoder) -> ReplicatedModel:
+        """The model that learns, not compiled."""
+
+    @abc.abstractmethod
+    def batches(self, mixture: Mixture, worker: int, num_workers: int) -> tf.data.Dataset:
+        """A worker's rows of the batches of the steps that are left."""
+
+    @abc.abstractmethod
+    def validate(self) -> Metrics:
+        """The metrics of a checkpoint; by `validation/precision_at_1`, if it is there, the best one is chosen."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint's manifest says of this kind of run; a run that goes on must have the same."""
+        return {}
+
+    def adopt(self, checkpoint: Checkpoint) -> None:
+        """Gives the model what it starts from, of `training.init_from` or `training.stack_from`."""
+        if self.config.training.stack_from:
+            stack_into(self.model.encoder, checkpoint)
+        else:
+            checkpoint.assign_to(self.model.encoder)
 
     def fit(self) -> Outcome:
         """Runs the steps that are left."""
@@ -184,7 +246,7 @@ class _Run:
         window = config.batch.window * config.batch.size
         mixture = _WatchedMixture(self.corpus.sources, config.corpus.temperature, config.training.seed, window)
         try:
-            batches = distribute_batches(self.strategy, functools.partial(self._batches, mixture))
+            batches = distribute_batches(self.strategy, functools.partial(self.batches, mixture))
             self.model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
         except tf.errors.ResourceExhaustedError as error:
             raise UserError(
@@ -196,26 +258,13 @@ class _Run:
                 raise
             raise mixture.error from error
 
-    def _build_model(self) -> DistillationModel:
+    def _build_model(self) -> ReplicatedModel:
         """The model and its optimizer, with all their variables."""
         config, training = self.config, self.config.training
         encoder = Encoder.from_encoder_config(
             config.encoder, seed=training.seed, replica_id=replica_id, dtype=training.precision
         )
-        teacher_dim = None
-        if self.teacher is not None:
-            teacher_dim = self.teacher.dim
-        elif self.corpus.teacher is not None:
-            teacher_dim = self.corpus.teacher["dim"]
-        model = DistillationModel(
-            encoder,
-            config.loss,
-            self.vocabulary.pad_id,
-            teacher_dim,
-            self.teacher.embed_inputs if self.teacher else None,
-            compile_encoder=training.jit_compile,
-            chunk=config.batch.chunk,
-        )
+        model = self.make_model(encoder)
         optimizer = make_optimizer(config.optimizer, training.steps)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer, steps_per_execution=training.steps_per_execution, jit_compile=False)
@@ -225,17 +274,86 @@ class _Run:
         """Loads the last checkpoint, or the weights to start from; gives the step."""
         if self.run.last is not None:
             checkpoint = load_checkpoint(self.run.last)
-            if checkpoint.manifest.get("teacher") != self._teacher_fingerprint():
-                raise UsageError(f"{self.run.path} holds a run with another teacher; name another --output.")
+            for name, value in self.facts.items():
+                if checkpoint.manifest.get(name) != value:
+                    raise UsageError(f"{self.run.path} holds a run with another {name}; name another --output.")
             restore_state(self.model, checkpoint.read_training_state(), str(checkpoint.directory))
             return int(checkpoint.manifest["step"])
-        if self.config.training.init_from:
-            checkpoint = load_checkpoint(self.config.training.init_from)
+        if origin := self.config.training.init_from or self.config.training.stack_from:
+            checkpoint = load_checkpoint(origin)
             checkpoint.check_vocabulary(self.vocabulary)
-            checkpoint.assign_to(self.model.encoder)
+            self.adopt(checkpoint)
         return 0
 
-    def _batches(self, mixture: Mixture, worker: int, num_workers: int) -> tf.data.Dataset:
+    def _save(self, step: int, log: RunLog) -> None:
+        """Validates, and writes the checkpoint of a step, if this is the chief."""
+        state = read_state(self.model)
+        # A finite loss may have a gradient that is not; the checkpoint before it must stay.
+        if not all(np.isfinite(value).all() for value in state.values()):
+            raise diverged(f"The weights are not finite after step {step}")
+        if not self.workers.is_chief:
+            return
+        try:
+            metrics = self.validate()
+        except FloatingPointError as error:
+            raise diverged(f"The embeddings are not finite after step {step}") from error
+        if metrics:
+            log.write_validation(step, metrics)
+        languages = sorted({language for source in self.corpus.sources for language in languages_of(source)})
+        facts = {
+            "step": step,
+            "languages": languages,
+            "corpus": self.corpus.fingerprint,
+            "metrics": metrics,
+            **self.facts,
+        }
+        path = self.run.checkpoint_path(step)
+        try:
+            save_checkpoint(path, self.model.encoder, self.config, self.vocabulary, facts, state)
+            self.run.record(path, metrics.get("validation/precision_at_1"))
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be written ({error.strerror}); the checkpoint before it is kept. "
+                "Make room, and start the same command again."
+            ) from error
+
+    def _outcome(self, step: int, interrupted: bool) -> Outcome:
+        best = RunDirectory(self.run.path).best
+        if best is None:
+            raise DataError(f"{self.run.path}: the run has no checkpoint.")
+        return Outcome(step, interrupted, best)
+
+
+class _DistillationRun(Run):
+    """A run of `train`."""
+
+    def __init__(self, *args: Any, embed_with: EmbedWith, make_teacher: Callable[[], Teacher] | None) -> None:
+        self._make_teacher = make_teacher
+        super().__init__(*args)
+        self._embed = embed_with(self.model.encoder, self.tokenizer)
+
+    def prepare(self) -> None:
+        """Loads the teacher that embeds on the fly."""
+        self.teacher = self._make_teacher() if self._make_teacher else None
+
+    def make_model(self, encoder: Encoder) -> DistillationModel:
+        """The model with all its losses."""
+        teacher_dim = None
+        if self.teacher is not None:
+            teacher_dim = self.teacher.dim
+        elif self.corpus.teacher is not None:
+            teacher_dim = self.corpus.teacher["dim"]
+        return DistillationModel(
+            encoder,
+            self.config.loss,
+            self.vocabulary.pad_id,
+            teacher_dim,
+            self.teacher.embed_inputs if self.teacher else None,
+            compile_encoder=self.config.training.jit_compile,
+            chunk=self.config.batch.chunk,
+        )
+
+    def batches(self, mixture: Mixture, worker: int, num_workers: int) -> tf.data.Dataset:
         """A worker's rows of the batches of the steps that are left."""
         return training_batches(
             mixture,
@@ -248,50 +366,16 @@ class _Run:
             num_workers=num_workers,
         )
 
-    def _save(self, step: int, log: RunLog) -> None:
-        """Validates, and writes the checkpoint of a step, if this is the chief."""
-        state = read_state(self.model)
-        # A finite loss may have a gradient that is not; the checkpoint before it must stay.
-        if not all(np.isfinite(value).all() for value in state.values()):
-            raise diverged(f"The weights are not finite after step {step}")
-        if not self.workers.is_chief:
-            return
-        try:
-            metrics = validate(self.embed, self.corpus.validation)
-        except FloatingPointError as error:
-            raise diverged(f"The embeddings are not finite after step {step}") from error
-        if metrics:
-            log.write_validation(step, metrics)
-        pairs = [split_language_pair(pair) for pair in self.corpus.sources]
-        languages = sorted({language for pair in pairs for language in pair})
-        facts = {
-            "step": step,
-            "languages": languages,
-            "corpus": self.corpus.fingerprint,
-            "teacher": self._teacher_fingerprint(),
-            "metrics": metrics,
-        }
-        path = self.run.checkpoint_path(step)
-        try:
-            save_checkpoint(path, self.model.encoder, self.config, self.vocabulary, facts, state)
-            self.run.record(path, metrics.get("validation/precision_at_1"))
-        except OSError as error:
-            raise DataError(
-                f"{path}: cannot be written ({error.strerror}); the checkpoint before it is kept. "
-                "Make room, and start the same command again."
-            ) from error
+    def validate(self) -> Metrics:
+        """Retrieval on the pairs that were held out."""
+        return validate(self._embed, self.corpus.validation)
 
-    def _teacher_fingerprint(self) -> str | None:
-        """Of the teacher whose targets the run learns from."""
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The teacher whose targets the run learns from."""
         if self.teacher is not None:
-            return self.teacher.fingerprint
-        return self.corpus.teacher["fingerprint"] if self.corpus.teacher else None
-
-    def _outcome(self, step: int, interrupted: bool) -> Outcome:
-        best = RunDirectory(self.run.path).best
-        if best is None:
-            raise DataError(f"{self.run.path}: the run has no checkpoint.")
-        return Outcome(step, interrupted, best)
+            return {"teacher": self.teacher.fingerprint}
+        return {"teacher": self.corpus.teacher["fingerprint"] if self.corpus.teacher else None}
 
 
 def check_settings(config: Config, vocabulary: Vocabulary) -> None:
@@ -306,6 +390,8 @@ def check_settings(config: Config, vocabulary: Vocabulary) -> None:
             f"optimizer.warmup_steps must not exceed training.steps, {config.training.steps}; set both. "
             f"Received: {config.optimizer.warmup_steps}."
         )
+    if config.training.init_from and config.training.stack_from:
+        raise UsageError("A run starts from one checkpoint: set training.init_from or training.stack_from, not both.")
     if config.training.strategy == "tpu" and config.batch.buckets:
         raise UsageError("A TPU needs batches of one length: set batch.buckets=[].")
     if config.training.strategy == "tpu" and config.batch.chunk:

@@ -6,17 +6,17 @@ import numpy as np
 
 from lealla_tf.checkpoints import Weights, assign_weights, encoder_weights
 from lealla_tf.errors import DataError
-from lealla_tf.training.distillation_model import DistillationModel
+from lealla_tf.training.replicated_model import ReplicatedModel
 
 Array = np.ndarray[Any, Any]
 
 _ENCODER = "encoder/"
 
 
-def read_state(model: DistillationModel) -> dict[str, Array]:
+def read_state(model: ReplicatedModel) -> dict[str, Array]:
     """The state of a compiled model: weights, optimizer, and the seeds of the dropout.
 
-    Names begin with `encoder/`, `projection/`, `optimizer/`, or are `dropout_seeds`, in the
+    Names begin with `encoder/`, `optimizer/`, those of the model's `extra_weights`, or are `dropout_seeds`, in the
     order of the layers.  The moments carry the names of the weights that they belong to.
     """
     state = {f"{_ENCODER}{name}": value for name, value in encoder_weights(model.encoder).items()}
@@ -25,7 +25,7 @@ def read_state(model: DistillationModel) -> dict[str, Array]:
     return {**state, "dropout_seeds": np.array(seeds)}
 
 
-def restore_state(model: DistillationModel, state: Weights, origin: str) -> None:
+def restore_state(model: ReplicatedModel, state: Weights, origin: str) -> None:
     """Gives a compiled model the state that `read_state` read.
 
     Raises:
@@ -51,9 +51,7 @@ def restore_state(model: DistillationModel, state: Weights, origin: str) -> None
         variable.assign(value)
 
 
-def _others(model: DistillationModel) -> dict[str, Any]:
+def _others(model: ReplicatedModel) -> dict[str, Any]:
     """The variables besides the encoder's, by name."""
     variables = {f"optimizer/{variable.path}": variable for variable in model.optimizer.variables}
-    if model.projection is not None:
-        variables |= {f"projection/{variable.name}": variable for variable in model.projection.variables}
-    return variables
+    return variables | model.extra_weights

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from lealla_tf.checkpoints import save_checkpoint
+from lealla_tf.cli import train
 from lealla_tf.cli.main import make_parser
-from lealla_tf.cli.train import _configure
 from lealla_tf.config import BatchConfig, Config, EncoderConfig, LossConfig, TextConfig
 from lealla_tf.corpus import opening
 from lealla_tf.errors import DataError, UsageError
@@ -40,7 +40,7 @@ def checkpoint(tmp_path):
 
 
 def configure(*arguments):
-    return _configure(make_parser().parse_args(["train", "--output=run", *arguments]))
+    return train.configure(make_parser().parse_args(["train", "--output=run", *arguments]))
 
 
 def write(path, values):

@@ -19,6 +19,7 @@ from lealla_tf.training.adamw import ClippedAdamW
 from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
 from lealla_tf.training.distillation_model import DistillationModel
 from lealla_tf.training.optimizer import make_optimizer
+from lealla_tf.training.pretraining_model import PretrainingModel
 from lealla_tf.training.strategy import distribute_batches, make_strategy
 
 ROWS, LENGTH, TEACHER_DIM, STEPS, PAD = 8, 6, 5, 6, 0
@@ -191,6 +192,36 @@ def clipping(strategy: tf.distribute.Strategy, optimizer: Callable[[], keras.opt
     return {name.removesuffix("_momentum"): value for name, value in moments.items()}
 
 
+def pretraining(strategy: tf.distribute.Strategy) -> Arrays:
+    """The losses and weights of a masked language model whose rows hide different numbers of tokens."""
+    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=0.0, seed=3, replica_id=replica_id)
+    model = PretrainingModel(encoder, PAD)
+    generator = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(scale=0.3, size=tuple(variable.shape)))
+    optimizer = sgd()
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, jit_compile=False)
+    token_ids = make_batches()["source_token_ids"]
+    columns = {
+        "token_ids": token_ids,
+        "segment_ids": np.zeros_like(token_ids),
+        "positions": np.tile(np.int32([1, 2]), (STEPS, ROWS, 1)),
+        "labels": generator.integers(1, 40, (STEPS, ROWS, 2)).astype(np.int32),
+        "weights": (np.arange(2) <= np.arange(ROWS)[:, None] % 2).astype(np.float32)[None].repeat(STEPS, axis=0),
+    }
+    columns["weights"][:, 0] = 0  # a row without a word that could be hidden
+
+    def rows(worker: int, workers: int) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(columns).repeat()
+
+    recorder = Recorder()
+    batches = distribute_batches(strategy, rows)
+    model.fit(batches, steps_per_epoch=STEPS, shuffle=False, verbose=0, callbacks=[recorder])
+    losses = {f"loss/{name}": np.array([entry[name] for entry in recorder.losses]) for name in recorder.losses[0]}
+    return losses | {f"column/{name}": column for name, column in columns.items()} | weights(model)
+
+
 def eagerly(case: Callable[[tf.distribute.Strategy], Arrays]) -> Callable[[tf.distribute.Strategy], Arrays]:
     """The case without graphs."""
 
@@ -229,6 +260,7 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "masks_compiled": lambda strategy: masks(strategy, compile_encoder=True),
     "evaluate": evaluate,
     "reference": reference,
+    "pretraining": pretraining,
     "clipping": lambda strategy: clipping(strategy, lambda: ClippedAdamW(clip_norm=0.5, weight_decay=0.0)),
     "no_clipping": lambda strategy: clipping(strategy, lambda: ClippedAdamW(weight_decay=0.0)),
     "wrong_clipping": lambda strategy: clipping(strategy, lambda: keras.optimizers.AdamW(global_clipnorm=0.5)),
