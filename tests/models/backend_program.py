@@ -14,7 +14,9 @@ from keras import ops
 from lealla_tf.checkpoints import encoder_weights, load_checkpoint
 from lealla_tf.config import LossConfig
 from lealla_tf.losses.combined import CombinedLoss, Pairs
+from lealla_tf.losses.masked_language import masked_language_sums
 from lealla_tf.models.encoder import Encoder
+from lealla_tf.models.masked_language_head import MaskedLanguageHead
 
 BATCH, LENGTH, TEACHER_DIM = 4, 7, 12
 LOSS = LossConfig(additive_margin=1.0, feature=10.0, logit=0.1, scale=20.0, temperature=20.0)
@@ -52,6 +54,21 @@ def loss_of(embeddings: Any, block: int = 0) -> dict[str, Any]:
     )
 
 
+def masked_language_loss_of(encoder: Encoder, sequence_output: Any) -> Any:
+    """The loss of guessing the third token of every row, with a head of given weights."""
+    rng = np.random.default_rng(2)
+    head = MaskedLanguageHead(encoder.config.vocabulary_size)
+    head.build((None, None, encoder.config.hidden_dim))
+    weights = [rng.normal(scale=0.5, size=tuple(variable.shape)).astype("float32") for variable in head.variables]
+    # Read here: within the scope that gives the head its weights, the one that gives the encoder its own does not count.
+    table = ops.convert_to_tensor(encoder.embeddings.token_table.embeddings)
+    with keras.StatelessScope(state_mapping=list(zip(head.variables, weights, strict=True))):
+        logits = head(sequence_output[:, 2:3], table)
+    labels = rng.integers(1, encoder.config.vocabulary_size, size=(2 * BATCH, 1)).astype("int32")
+    sums = masked_language_sums(logits, labels, np.ones_like(labels))
+    return sums.loss / sums.count
+
+
 def forward(encoder: Encoder, inputs: dict[str, Array]) -> tuple[Any, dict[str, Any]]:
     """The loss, and all that leads to it by name."""
     outputs = encoder(inputs)
@@ -60,8 +77,9 @@ def forward(encoder: Encoder, inputs: dict[str, Array]) -> tuple[Any, dict[str, 
     whole, blockwise = (loss_of(outputs["embedding"], block) for block in (0, 3))
     kept |= {f"loss/{name}": term for name, term in whole.items()}
     kept |= {f"blockwise_loss/{name}": term for name, term in blockwise.items()}
+    kept["masked_language_loss"] = masked_language_loss_of(encoder, outputs["sequence_output"])
     # Of unlike weights, so that the gradient of the one cannot stand in for that of the other.
-    return whole["loss"] + 2 * blockwise["loss"], kept
+    return whole["loss"] + 2 * blockwise["loss"] + 3 * kept["masked_language_loss"], kept
 
 
 def differentiate_by_tensorflow(encoder: Encoder, inputs: dict[str, Array]) -> tuple[dict[str, Any], list[Any]]:
