@@ -60,7 +60,7 @@ def masked_language_loss_of(encoder: Encoder, sequence_output: Any) -> Any:
     head = MaskedLanguageHead(encoder.config.vocabulary_size)
     head.build((None, None, encoder.config.hidden_dim))
     weights = [rng.normal(scale=0.5, size=tuple(variable.shape)).astype("float32") for variable in head.variables]
-    # Read here: within the scope that gives the head its weights, the one that gives the encoder its own does not count.
+    # Read here: the scope that gives the head its weights hides the one that gives the encoder its own.
     table = ops.convert_to_tensor(encoder.embeddings.token_table.embeddings)
     with keras.StatelessScope(state_mapping=list(zip(head.variables, weights, strict=True))):
         logits = head(sequence_output[:, 2:3], table)
