@@ -110,7 +110,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         DataError: if the file is missing, not UTF-8 or not JSON; names the line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: is not JSON ({error.msg}).") from error

@@ -256,6 +256,11 @@ def test_json_round_trip(tmp_path: Path) -> None:
     assert "汉" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
+def test_a_byte_order_mark_before_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf[1]")
+    assert read_json(tmp_path / "a.json") == [1]
+
+
 def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", 1)
     with pytest.raises(TypeError, match="not JSON serializable"):

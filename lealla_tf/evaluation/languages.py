@@ -200,7 +200,7 @@ def read_group(path: str | os.PathLike[str]) -> tuple[str, ...]:
             code or repeats one.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
     except OSError as error:

@@ -3,6 +3,7 @@
 A sentence is found if its translation is the nearest of all sentences on the other side.
 """
 
+import codecs
 import hashlib
 import os
 import re
@@ -141,7 +142,7 @@ def _read_pairs(directory: Path, code: str) -> Pairs:
 
 def _read_sentences(path: Path) -> list[str]:
     """The lines of a file; only line feeds end them, as sentences may hold other separators."""
-    content = path.read_bytes()
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

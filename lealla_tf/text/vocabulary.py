@@ -1,5 +1,6 @@
 """The vocabulary of a BERT-style tokenizer: pieces, in the order of their ids."""
 
+import codecs
 import hashlib
 import os
 from collections.abc import Sequence
@@ -111,7 +112,7 @@ class Vocabulary:
 def _read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file, split at LF alone: U+2028 or U+0085 may be a piece."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read as a vocabulary ({error.strerror}). Name a vocabulary file."

@@ -101,7 +101,7 @@ def test_names():
 
 def test_group_file(tmp_path):
     path = tmp_path / "group"
-    path.write_text("# two\ndeu\n\n  fra # French\r\n", encoding="utf-8")
+    path.write_text("\ufeffdeu\n# two\n\n  fra # French\r\n", encoding="utf-8")
     assert read_group(path) == ("deu", "fra")
 
 

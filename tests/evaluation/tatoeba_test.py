@@ -124,6 +124,12 @@ def test_only_line_feeds_end_a_sentence(tmp_path):
     assert read_benchmark(tmp_path)["deu"] == (["a\u2028b\x0bc", "d\x85e"], ["one", "two"])
 
 
+def test_a_byte_order_mark_is_no_part_of_a_sentence(tmp_path):
+    (tmp_path / "tatoeba.deu-eng.deu").write_bytes(b"\xef\xbb\xbfa\n")
+    (tmp_path / "tatoeba.deu-eng.eng").write_bytes(b"one\n")
+    assert read_benchmark(tmp_path)["deu"] == (["a"], ["one"])
+
+
 def test_checksum_is_of_the_files_evaluated(tmp_path):
     write(tmp_path)
     both, one = checksum(tmp_path, ["fra", "deu"]), checksum(tmp_path, ["deu"])

@@ -35,6 +35,12 @@ def test_equal_pieces_make_equal_vocabularies():
         Vocabulary(PIECES).pieces = ()
 
 
+def test_a_byte_order_mark_is_no_part_of_a_piece(tmp_path):
+    (tmp_path / "vocabulary.txt").write_bytes(b"\xef\xbb\xbf" + "".join(f"{piece}\n" for piece in PIECES).encode())
+
+    assert Vocabulary.from_file(tmp_path / "vocabulary.txt") == Vocabulary(PIECES)
+
+
 # Line separators of Unicode that are not LF may be pieces, or parts of them.
 @pytest.mark.parametrize("piece", ["\u2028", "a\u0085b", "\u00a0", "\u3000", "\x1c", "##\x0b", "a\rb"])
 def test_reading_gives_back_what_was_saved(tmp_path, piece):
