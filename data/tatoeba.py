@@ -12,14 +12,11 @@ which it downloads.)  Any program reads it back by name, without this one:
 """
 
 import argparse
+import functools
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import tensorflow_datasets as tfds
-
-from lealla_tf.errors import UserError
+from data.records import RecordsBuilder, RecordsConfig, codes, prepare_all, run_program, translation, translations
 from lealla_tf.evaluation.tatoeba import Pairs, read_benchmark
 
 _CITATION = """@article{artetxe-schwenk-2019-massively,
@@ -30,79 +27,56 @@ _CITATION = """@article{artetxe-schwenk-2019-massively,
 }"""
 
 
-@dataclass(kw_only=True, eq=False)
-class TatoebaConfig(tfds.core.BuilderConfig):
-    """One language of the benchmark: its code, and its sentences if they are to be written."""
-
-    code: str
-    pairs: Pairs | None = None
-
-
-class TatoebaBenchmark(tfds.core.GeneratorBasedBuilder):
+class TatoebaBenchmark(RecordsBuilder):
     """A `Translation` data set of the sentences of one language and English, aligned."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First version."}  # noqa: RUF012  (as its base class declares it)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Up to 1,000 sentences of a language and their translations into English.",
-            features=tfds.features.Translation((self.builder_config.code, "eng")),
-            homepage="https://github.com/facebookresearch/LASER/tree/main/data/tatoeba/v1",
-            license="CC-BY 2.0 FR",
-            citation=_CITATION,
-            disable_shuffling=True,
-        )
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        del dl_manager  # nothing is downloaded
-        return {"test": self._generate_examples()}
-
-    def _generate_examples(self) -> Iterator[tuple[int, dict[str, str]]]:
-        config = self.builder_config
-        for number, (source, target) in enumerate(zip(*config.pairs, strict=True)):
-            yield number, {config.code: source, "eng": target}
+    FACTS = {  # noqa: RUF012  (as its base class declares it)
+        "description": "Up to 1,000 sentences of a language and their translations into English.",
+        "homepage": "https://github.com/facebookresearch/LASER/tree/main/data/tatoeba/v1",
+        "license": "CC-BY 2.0 FR",
+        "citation": _CITATION,
+    }
 
 
-def prepare(directory: str, codes: Sequence[str] | None, data_dir: str) -> list[str]:
+def prepare(directory: str, languages: Sequence[str] | None, data_dir: str) -> list[str]:
     """Writes each language as `DATA_DIR/tatoeba_benchmark/CODE-eng/1.0.0`.
 
-    All files are read and checked first.  A language that stands there already is left as
-    it is.
+    All files are read and checked first.
 
     Args:
         directory: the benchmark's files.
-        codes: the languages to write; all that are there if None.
+        languages: the codes of those to write; all that are there if None.
         data_dir: the TFDS data directory to write into.
 
     Returns:
         The codes of the languages.
 
     Raises:
-        UserError: as `read_benchmark`.
+        UserError: as `read_benchmark` and `prepare_all`.
     """
-    benchmark = read_benchmark(directory, codes)
-    for code, pairs in benchmark.items():
-        config = TatoebaConfig(name=f"{code}-eng", code=code, pairs=pairs)
-        TatoebaBenchmark(config=config, data_dir=data_dir).download_and_prepare()
+    benchmark = read_benchmark(directory, languages)
+    prepare_all(TatoebaBenchmark, [_config(code, pairs) for code, pairs in benchmark.items()], data_dir)
     return list(benchmark)
+
+
+def _config(code: str, pairs: Pairs) -> RecordsConfig:
+    """The configuration of one language."""
+    sides = (code, "eng")
+    test = functools.partial(translations, sides, zip(*pairs, strict=True))
+    return RecordsConfig(name=f"{code}-eng", features=translation(sides), splits={"test": test})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m data.tatoeba", description=__doc__.partition("\n")[0])
     parser.add_argument("--data", required=True, help="the directory of the benchmark's files")
-    parser.add_argument("--output", required=True, help="the TFDS data directory to write into")
     parser.add_argument("--languages", default="", help="codes like deu,fra; all of the directory's if not given")
-    values = parser.parse_args(arguments)
-    try:
-        codes = prepare(values.data, values.languages.split(",") if values.languages else None, values.output)
-        print(f"{len(codes)} languages stand in {values.output}: {' '.join(codes)}")
-    except UserError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    def work(values: argparse.Namespace) -> str:
+        written = prepare(values.data, codes(values.languages), values.output)
+        return f"{len(written)} languages stand in {values.output}: {' '.join(written)}"
+
+    return run_program(parser, arguments, work)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from lealla_tf.errors import DataError, UsageError
 
 _FILE = re.compile(r"(?P<pair>(?P<source>[a-z]{2,3})-(?P<target>[a-z]{2,3}))\.(?P<split>\w+)\.(?P<kind>\w+)")
 
+SPLITS = ("sample", "training", "test")
+"""What the shared task gave out for each language pair."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuccPaths:
@@ -47,12 +50,30 @@ def find_bucc(
     """The splits that are there with their gold, by language pair and name.
 
     Args:
-        data_dir: The directory of the files, or of one directory a language pair.
-        pairs: Such as "de-en"; all that are there if None.
+        data_dir: As in `find_files`.
+        pairs: As in `find_files`.
         splits: Those wanted; the first is needed.
 
     Raises:
         DataError: if nothing or only a part of the first split is there.
+        UsageError: if one of `pairs` is not there.
+    """
+    found = find_files(data_dir, pairs, splits)
+    return {pair: _complete(pair, paths, splits) for pair, paths in found.items()}
+
+
+def find_files(
+    data_dir: str | os.PathLike[str], pairs: Collection[str] | None, splits: Collection[str]
+) -> dict[str, dict[str, BuccPaths]]:
+    """The splits of which a file is there, by language pair and name; other files of them may be missing.
+
+    Args:
+        data_dir: The directory of the files, or of one directory a language pair.
+        pairs: Such as "de-en"; all that are there if None.
+        splits: The names of those wanted.
+
+    Raises:
+        DataError: if there is none.
         UsageError: if one of `pairs` is not there.
     """
     directory = Path(data_dir)
@@ -68,11 +89,13 @@ def find_bucc(
             paths = BuccPaths(pair=pair, split=split, source=source, target=target, gold=gold)
             found.setdefault(pair, {}).setdefault(split, paths)
     if not found:
-        raise DataError(f"{directory}: holds no file like de-en.{splits[0]}.de; name the benchmark's directory.")
+        raise DataError(
+            f"{directory}: holds no file like de-en.{next(iter(splits))}.de; name the benchmark's directory."
+        )
     chosen = sorted(found) if pairs is None else sorted(set(pairs))
     if unknown := [pair for pair in chosen if pair not in found]:
         raise UsageError(f"No BUCC files for {', '.join(unknown)} in {directory}. There: {', '.join(sorted(found))}.")
-    return {pair: _complete(pair, found[pair], splits) for pair in chosen}
+    return {pair: found[pair] for pair in chosen}
 
 
 def read_bucc(paths: BuccPaths) -> BuccSplit:
@@ -82,8 +105,8 @@ def read_bucc(paths: BuccPaths) -> BuccSplit:
         DataError: if a file cannot be read, is not of `id<TAB>sentence` or `id<TAB>id` lines,
             repeats an id or a gold pair, or names an id that its side does not have.
     """
-    source_rows, source = _read_side(paths.source)
-    target_rows, target = _read_side(paths.target)
+    source_rows, source = read_bucc_side(paths.source)
+    target_rows, target = read_bucc_side(paths.target)
     gold: dict[tuple[int, int], None] = {}
     for place, source_id, target_id in _read_columns(paths.gold, "id<TAB>id"):
         for identifier, rows, path in (source_id, source_rows, paths.source), (target_id, target_rows, paths.target):
@@ -114,8 +137,12 @@ def _complete(pair: str, found: dict[str, BuccPaths], splits: tuple[str, str]) -
     return complete
 
 
-def _read_side(path: Path) -> tuple[dict[str, int], list[str]]:
-    """The row of each id, and the sentences."""
+def read_bucc_side(path: Path) -> tuple[dict[str, int], list[str]]:
+    """The row of each id, in the order of the rows, and the sentences.
+
+    Raises:
+        DataError: as `read_bucc`.
+    """
     rows: dict[str, int] = {}
     sentences: list[str] = []
     for place, identifier, sentence in _read_columns(path, "id<TAB>sentence"):

@@ -67,16 +67,7 @@ def find_united_nations(
         DataError: if there is no such file, or one lacks its partner.
         UsageError: if the part is not there or not clear, or a pair is not there.
     """
-    directory = Path(data_dir)
-    if not directory.is_dir():
-        raise DataError(f"{directory}: is not a directory; name the one with UNv1.0.6way.en and the like.")
-    found: dict[str, dict[tuple[str, str], Path]] = {}  # part -> (pair or "", language) -> file
-    for path in sorted(directory.iterdir()):
-        if match := _FILE.fullmatch(path.name):
-            files = found.setdefault(match["part"] or BILINGUAL, {})
-            files.setdefault((match["pair"] or "", match["language"]), path)
-    if not found:
-        raise DataError(f"{directory}: holds no file like UNv1.0.6way.en or UNv1.0.en-fr.en; name the directory.")
+    directory, found = Path(data_dir), _scan(data_dir)
     if part is None and len(found) > 1:
         raise UsageError(f"{directory} holds {' and '.join(sorted(found))}; choose one with --part.")
     chosen = part or next(iter(found))
@@ -85,6 +76,11 @@ def find_united_nations(
     files = found[chosen]
     wanted = _default_pairs({name or code for name, code in files}) if pairs is None else pairs
     return chosen, {pair: _sides(directory, files, pair) for pair in wanted}
+
+
+def find_parts(data_dir: str | os.PathLike[str]) -> list[str]:
+    """The parts of the corpus that are there, by the names of `find_united_nations`; `DataError` if there is none."""
+    return sorted(_scan(data_dir))
 
 
 def read_distinct(paths: tuple[Path, Path], scratch: str | os.PathLike[str], most: int | None = None) -> DistinctPairs:
@@ -119,6 +115,21 @@ def read_distinct(paths: tuple[Path, Path], scratch: str | os.PathLike[str], mos
         blank=lines - len(rows),
         repeated=len(rows) - len(distinct),
     )
+
+
+def _scan(data_dir: str | os.PathLike[str]) -> dict[str, dict[tuple[str, str], Path]]:
+    """The files by part, and there by language pair ("" in a part that has one file a language) and language."""
+    directory = Path(data_dir)
+    if not directory.is_dir():
+        raise DataError(f"{directory}: is not a directory; name the one with UNv1.0.6way.en and the like.")
+    found: dict[str, dict[tuple[str, str], Path]] = {}
+    for path in sorted(directory.iterdir()):
+        if match := _FILE.fullmatch(path.name):
+            files = found.setdefault(match["part"] or BILINGUAL, {})
+            files.setdefault((match["pair"] or "", match["language"]), path)
+    if not found:
+        raise DataError(f"{directory}: holds no file like UNv1.0.6way.en or UNv1.0.en-fr.en; name the directory.")
+    return found
 
 
 def _default_pairs(there: set[str]) -> list[str]:
