@@ -1,6 +1,7 @@
 """Checkpoints: a directory each, complete in itself, and a run that holds some of them.
 
-A checkpoint holds `config.json` (the resolved configuration), `vocabulary.txt`,
+A checkpoint holds `config.json` (the resolved configuration), `vocabulary.txt` and
+`vocabulary.bin` (the same compiled for the tokenizer, which saves seconds at every start),
 `encoder.npz` (the weights by name), `training.npz` (what it takes to go on with the run)
 and `manifest.json`, which is written last.  A run directory names its `last` and its `best`
 checkpoint in `run.json`.
@@ -11,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +24,17 @@ from lealla_tf.models.stacking import stack_layers
 from lealla_tf.settings import from_dict, to_json
 from lealla_tf.text.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from lealla_tf.text.tokenizer import Tokenizer
+
 CHECKPOINT_KIND = "lealla-checkpoint"
 RUN_KIND = "lealla-run"
 RUN_FILE = "run.json"
 
 _CONFIG, _VOCABULARY, _ENCODER, _TRAINING = "config.json", "vocabulary.txt", "encoder.npz", "training.npz"
+
+# It may be missing, and is then made anew.
+_COMPILED_VOCABULARY = "vocabulary.bin"
 
 Weights = Mapping[str, np.ndarray[Any, Any]]
 
@@ -55,6 +62,20 @@ class Checkpoint:
     def languages(self) -> tuple[str, ...]:
         """The languages of the training corpus, in two- or three-letter codes."""
         return tuple(self.manifest.get("languages", ()))
+
+    def load_tokenizer(self) -> "Tokenizer":
+        """The tokenizer that the encoder was trained with.
+
+        The compiled vocabulary is read if the manifest names it: its checksum stands beside that
+        of the vocabulary and that of the configuration, which were both written with it.
+        """
+        from lealla_tf.text.tokenizer import Tokenizer  # and TensorFlow, which other backends do without
+
+        compiled = None
+        if checksum := self.manifest["files"].get(_COMPILED_VOCABULARY):
+            _verify(self.directory / _COMPILED_VOCABULARY, checksum)
+            compiled = (self.directory / _COMPILED_VOCABULARY).read_bytes()
+        return Tokenizer(self.vocabulary, self.config.text.mode, compiled)
 
     def check_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Raises `UsageError` unless this is the vocabulary that the weights belong to."""
@@ -108,9 +129,12 @@ def save_checkpoint(
         facts: Entries of the manifest: `step`, `languages`, `metrics`.
         training_state: Arrays by name.
     """
+    from lealla_tf.text.tokenizer import compile_vocabulary
+
     with atomic_directory(directory) as temporary:
         (temporary / _CONFIG).write_text(to_json(config), encoding="utf-8")
         vocabulary.save(temporary / _VOCABULARY)
+        (temporary / _COMPILED_VOCABULARY).write_bytes(compile_vocabulary(vocabulary, config.text.mode))
         _write_arrays(temporary / _ENCODER, encoder_weights(encoder))
         _write_arrays(temporary / _TRAINING, training_state)
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}

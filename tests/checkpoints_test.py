@@ -20,6 +20,7 @@ from lealla_tf.config import BatchConfig, Config, EncoderConfig
 from lealla_tf.errors import DataError
 from lealla_tf.files import MANIFEST, read_json, sha256, write_json
 from lealla_tf.models.encoder import Encoder
+from lealla_tf.text.tokenizer import compile_vocabulary
 from lealla_tf.text.vocabulary import SPECIAL_PIECES, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_PIECES, "a", "##b", "é"])
@@ -76,7 +77,7 @@ def test_arguments_of_the_encoder_are_handed_on(saved: Path) -> None:
 
 
 def test_what_a_checkpoint_consists_of(saved: Path, encoder: Encoder) -> None:
-    files = {"config.json", "vocabulary.txt", "encoder.npz", "training.npz"}
+    files = {"config.json", "vocabulary.txt", "vocabulary.bin", "encoder.npz", "training.npz"}
     assert {path.name for path in saved.iterdir()} == {*files, MANIFEST}
     manifest = read_json(saved / MANIFEST)
     assert manifest["files"] == {name: sha256(saved / name) for name in files}
@@ -90,6 +91,27 @@ def test_the_state_of_the_run(saved: Path) -> None:
     assert state.keys() == STATE.keys()
     for name, value in STATE.items():
         np.testing.assert_array_equal(state[name], value)
+
+
+def test_the_compiled_vocabulary_is_that_of_the_vocabulary_and_the_mode(saved: Path, tmp_path: Path) -> None:
+    assert (saved / "vocabulary.bin").read_bytes() == compile_vocabulary(VOCABULARY, "exact")
+    tokenizer = load_checkpoint(saved).load_tokenizer()
+    assert (tokenizer.mode, tokenizer.vocabulary) == ("exact", VOCABULARY)
+    assert tokenizer.tokenize_flat(["a ab b é"]).to_list() == [[5, 5, 6, 1, 7]]
+
+
+def test_a_checkpoint_without_a_compiled_vocabulary(checkpoint: Path) -> None:
+    (checkpoint / "vocabulary.bin").unlink()
+    manifest = read_json(checkpoint / MANIFEST)
+    del manifest["files"]["vocabulary.bin"]
+    write_json(checkpoint / MANIFEST, manifest)
+    assert load_checkpoint(checkpoint).load_tokenizer().tokenize_flat(["a ab"]).to_list() == [[5, 5, 6]]
+
+
+def test_a_compiled_vocabulary_of_another_checkpoint(checkpoint: Path) -> None:
+    (checkpoint / "vocabulary.bin").write_bytes(compile_vocabulary(Vocabulary([*SPECIAL_PIECES, "a", "b"]), "exact"))
+    with refused(checkpoint / "vocabulary.bin", ": was changed since the checkpoint was written"):
+        load_checkpoint(checkpoint).load_tokenizer()
 
 
 def test_a_checkpoint_is_replaced_as_a_whole(checkpoint: Path, encoder: Encoder) -> None:
@@ -207,12 +229,13 @@ def test_a_file_that_was_changed(checkpoint: Path, name: str) -> None:
         load_checkpoint(checkpoint)
 
 
-@pytest.mark.parametrize("name", ["config.json", "vocabulary.txt", "encoder.npz", "training.npz"])
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.txt", "vocabulary.bin", "encoder.npz", "training.npz"])
 def test_a_missing_file(checkpoint: Path, name: str) -> None:
     (checkpoint / name).unlink()
     with refused(checkpoint / name, ": is missing; use another checkpoint."):
         loaded = load_checkpoint(checkpoint)
         loaded.load_encoder()
+        loaded.load_tokenizer()
         loaded.read_training_state()
 
 

@@ -19,7 +19,7 @@ def test_files_of_a_run(unbroken):
     assert {item.name for item in unbroken.path.iterdir()} == names
     kept = {f"checkpoints/{item.name}" for item in (unbroken.path / "checkpoints").iterdir()}
     assert kept == {unbroken.state["last"], unbroken.state["best"]}
-    names = {"config.json", "encoder.npz", "manifest.json", "training.npz", "vocabulary.txt"}
+    names = {"config.json", "encoder.npz", "manifest.json", "training.npz", "vocabulary.bin", "vocabulary.txt"}
     assert {item.name for item in (unbroken.path / unbroken.state["last"]).iterdir()} == names
 
 
