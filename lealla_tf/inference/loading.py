@@ -14,13 +14,12 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operators that loaded models contain
 
 from lealla_tf.checkpoints import Checkpoint, is_checkpoint, load_checkpoint
-from lealla_tf.errors import DataError
+from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import MANIFEST, read_json
-from lealla_tf.inference.packed_encoder import PackedSentenceEncoder
+from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, check_dtype
 from lealla_tf.inference.sentence_encoder import GraphSentenceEncoder, SentenceEncoder, embed_with
 from lealla_tf.saved_model.checking import SENTENCE_ENCODER
 from lealla_tf.saved_model.reading import is_export, read_export
-from lealla_tf.text.tokenizer import Tokenizer
 
 with warnings.catch_warnings():
     # It imports pkg_resources, whose deprecation is no concern of this project's users.
@@ -33,7 +32,7 @@ _SAVED_MODEL = "saved_model.pb"
 _PATIENCE = 60.0
 
 
-def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder:
+def load_sentence_encoder(model: str, preprocessor: str = "", dtype: str = "float32") -> SentenceEncoder:
     """The encoder at `model`, as fast as this machine embeds with it.
 
     A model of this project is packed, unless there is a GPU; any other runs as it comes.
@@ -43,17 +42,26 @@ def load_sentence_encoder(model: str, preprocessor: str = "") -> SentenceEncoder
             SavedModel that takes strings; or, with `preprocessor`, one of LaBSE's format that
             takes ids. Directories, or handles that TensorFlow Hub resolves.
         preprocessor: The SavedModel that turns strings into the inputs of `model`.
+        dtype: `float32`, or `bfloat16`: see `PackedSentenceEncoder`.
 
     Raises:
         DataError: if there is no such model, it cannot be fetched, or does not do what it
             has to; says which.
+        UsageError: for bfloat16, if the model is not packed, or the processor lacks it.
     """
-    if preprocessor or tf.config.list_physical_devices("GPU"):
-        return load_teacher(model, preprocessor)
-    if is_checkpoint(model):
-        return _pack_checkpoint(load_checkpoint(model))
-    directory = find_model(model)
-    return _pack_export(directory) if is_export(directory) else load_teacher(model)
+    check_dtype(dtype)
+    if not preprocessor and not tf.config.list_physical_devices("GPU"):
+        if is_checkpoint(model):
+            return _pack_checkpoint(load_checkpoint(model), dtype)
+        directory = find_model(model)
+        if is_export(directory):
+            return _pack_export(directory, dtype)
+    if dtype != "float32":
+        raise UsageError(
+            f"{model}: runs as it comes, and not in {dtype}, which is for checkpoints and exports of this project "
+            "on CPUs; use float32."
+        )
+    return load_teacher(model, preprocessor)
 
 
 def load_teacher(model: str, preprocessor: str = "") -> GraphSentenceEncoder:
@@ -85,27 +93,27 @@ def load_teacher(model: str, preprocessor: str = "") -> GraphSentenceEncoder:
 
 def _load_checkpoint(checkpoint: Checkpoint) -> GraphSentenceEncoder:
     """The encoder of a checkpoint, which was trained at the configured length."""
-    tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.config.text.mode)
-    encoder = embed_with(checkpoint.load_encoder(), tokenizer, checkpoint.config.batch.length)
+    encoder = embed_with(checkpoint.load_encoder(), checkpoint.load_tokenizer(), checkpoint.config.batch.length)
     encoder.fingerprint = checkpoint.fingerprint
     encoder.trained_languages = checkpoint.languages
     return encoder
 
 
-def _pack_checkpoint(checkpoint: Checkpoint) -> PackedSentenceEncoder:
+def _pack_checkpoint(checkpoint: Checkpoint, dtype: str) -> PackedSentenceEncoder:
     """The same, packed."""
     config = checkpoint.config
     return PackedSentenceEncoder(
         checkpoint.read_weights(),
         config.encoder,
-        Tokenizer(checkpoint.vocabulary, config.text.mode),
+        checkpoint.load_tokenizer(),
         config.batch.length,
         fingerprint=checkpoint.fingerprint,
+        dtype=dtype,
         trained_languages=checkpoint.languages,
     )
 
 
-def _pack_export(directory: Path) -> PackedSentenceEncoder:
+def _pack_export(directory: Path, dtype: str) -> PackedSentenceEncoder:
     """The encoder of an exported directory, packed; its fingerprint is that of the SavedModel that does the same."""
     export = read_export(directory)
     return PackedSentenceEncoder(
@@ -114,6 +122,7 @@ def _pack_export(directory: Path) -> PackedSentenceEncoder:
         export.tokenizer,
         export.sequence_length,
         fingerprint=_fingerprint(directory / SENTENCE_ENCODER),
+        dtype=dtype,
         trained_languages=_exported_languages(directory),
     )
 

@@ -4,18 +4,24 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from lealla_tf.config import EncoderConfig
+from lealla_tf.errors import UsageError
 from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, Weights, build_graph
 from lealla_tf.inference.sentence_encoder import Embeddings, SentenceEncoder
 from lealla_tf.text.packing import add_special_tokens
 from lealla_tf.text.tokenizer import Tokenizer
 
 Array = np.ndarray[Any, Any]
+
+DTYPES = ("float32", "bfloat16")
+
+_PROCESSORS = "/proc/cpuinfo"
 
 _TOKEN_TABLE = "embeddings/token/embeddings"
 
@@ -38,7 +44,12 @@ class PackedSentenceEncoder(SentenceEncoder):
         config: The shape of the encoder.
         tokenizer: Of the encoder's vocabulary.
         length: Sentences are cut at this many tokens.
+        dtype: `float32`; or `bfloat16`, which is faster and gives vectors whose cosine with those of
+            float32 is above 0.999, on processors that multiply it themselves.
         fingerprint, trained_languages: See `SentenceEncoder`.
+
+    Raises:
+        UsageError: if the processor has no bfloat16, or `dtype` is neither.
     """
 
     def __init__(
@@ -49,18 +60,20 @@ class PackedSentenceEncoder(SentenceEncoder):
         length: int,
         *,
         fingerprint: str,
+        dtype: str = "float32",
         trained_languages: Sequence[str] = (),
     ) -> None:
+        check_dtype(dtype)
         super().__init__(
             dim=config.dim,
-            fingerprint=fingerprint,
+            fingerprint=fingerprint if dtype == "float32" else f"{fingerprint}-{dtype}",
             num_parameters=sum(array.size for array in weights.values()),
             trained_languages=trained_languages,
         )
         self._num_threads = _num_cores()
         self._threads = ThreadPoolExecutor(self._num_threads, thread_name_prefix="embed")
         self._table = weights[_TOKEN_TABLE]
-        self._graphs = _Graphs(weights, config, self._num_threads)
+        self._graphs = _Graphs(weights, config, dtype, self._num_threads)
 
         def tokenize(strings: Any) -> tuple[Any, Any]:
             rows = add_special_tokens(tokenizer.tokenize_flat(strings), tokenizer.vocabulary, length)
@@ -83,7 +96,7 @@ class PackedSentenceEncoder(SentenceEncoder):
 
         tokens = -(-len(token_ids) // self._num_threads)
         tokens = min(max(tokens, _FEWEST_TOKENS_PER_BATCH), _TOKENS_PER_BATCH)
-        yield from self._threads.map(embed, _batches(lengths, tokens))
+        yield from self._threads.map(embed, token_batches(lengths, tokens))
 
     def _token_ids(self, texts: list[bytes]) -> tuple[Array, Array]:
         """The ids of all sentences one after the other, and the number of each sentence's."""
@@ -109,8 +122,8 @@ class _Graphs:
     run handlers has threads of its own for that, as many as the session says: one.
     """
 
-    def __init__(self, weights: Weights, config: EncoderConfig, num_threads: int) -> None:
-        self._weights, self._config, self._num_threads = weights, config, num_threads
+    def __init__(self, weights: Weights, config: EncoderConfig, dtype: str, num_threads: int) -> None:
+        self._weights, self._config, self._dtype, self._num_threads = weights, config, dtype, num_threads
         self._options = tf.compat.v1.RunOptions()
         self._options.experimental.use_run_handler_pool = True
         self._lock = threading.Lock()
@@ -142,7 +155,7 @@ class _Graphs:
             intra_op_parallelism_threads=1,
             inter_op_parallelism_threads=self._num_threads,
         )
-        graph = build_graph(self._weights, self._config, softmax=softmax, fused_norm=fused_norm)
+        graph = build_graph(self._weights, self._config, dtype=self._dtype, softmax=softmax, fused_norm=fused_norm)
         session = tf.compat.v1.Session(graph=graph, config=config)
         self._run(session, self._weights[_TOKEN_TABLE][:1], np.ones(1, np.int32))
         return session
@@ -161,7 +174,7 @@ def _reorder(token_ids: Array, lengths: Array, order: Array) -> tuple[Array, Arr
     return token_ids[np.repeat(shift, lengths) + np.arange(len(token_ids))], lengths
 
 
-def _batches(lengths: Array, tokens: int) -> Iterator[slice]:
+def token_batches(lengths: Array, tokens: int) -> Iterator[slice]:
     """Sentences of falling `lengths`, in batches of at most so many padded tokens, or of one sentence."""
     start = 0
     while start < len(lengths):
@@ -173,3 +186,22 @@ def _batches(lengths: Array, tokens: int) -> Iterator[slice]:
 def _num_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises `UsageError` unless this processor computes in `dtype` itself."""
+    if dtype not in DTYPES:
+        raise UsageError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: dtype={dtype!r}.")
+    if dtype == "bfloat16" and not has_bfloat16():
+        raise UsageError(
+            "bfloat16 needs a processor that multiplies it (avx512_bf16 or amx_bf16 among the flags of "
+            f"{_PROCESSORS}), and would be slower than float32 here. Received: dtype={dtype!r}; use float32."
+        )
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself."""
+    # Every line is a field and its values; elsewhere than on Linux nothing is known.
+    lines = Path(_PROCESSORS).read_text().splitlines() if Path(_PROCESSORS).exists() else []
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags))

@@ -39,7 +39,14 @@ _SMALLEST_SUM, _LARGEST_SUM = float(np.exp(-45.0)), float(np.exp(59.0))
 _MASKED = -1e9
 
 
-def build_graph(weights: Weights, config: EncoderConfig, *, softmax: bool = False, fused_norm: bool = True) -> tf.Graph:
+def build_graph(
+    weights: Weights,
+    config: EncoderConfig,
+    *,
+    dtype: str = "float32",
+    softmax: bool = False,
+    fused_norm: bool = True,
+) -> tf.Graph:
     """The graph from the tokens' embeddings to the sentences'.
 
     Its inputs are `token_embeddings` float32 `(tokens, dim)`, the rows of the token table for
@@ -55,6 +62,8 @@ def build_graph(weights: Weights, config: EncoderConfig, *, softmax: bool = Fals
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
         config: The shape of the encoder.
+        dtype: Of the layers between the embeddings' norm and the pooling, which are in float32: `float32`,
+            or `bfloat16`, which keeps 8 of its 24 bits and takes half of its room.
         softmax: Whether attention is safe for scores of any size; `reliable` is then always true.
         fused_norm: Whether norms are written in the form that oneDNN fuses, and only oneDNN runs.
     """
@@ -63,11 +72,11 @@ def build_graph(weights: Weights, config: EncoderConfig, *, softmax: bool = Fals
         inputs = tf.compat.v1.placeholder(tf.float32, [None, config.dim], name="token_embeddings")
         lengths = tf.compat.v1.placeholder(tf.int32, [None], name="lengths")
         layers = _Layers(weights, config, _layout(lengths), softmax, fused_norm)
-        hidden = layers.embed(inputs)
+        hidden = tf.cast(layers.embed(inputs), dtype)
         for number in range(config.num_layers):
             only_first = number == config.num_layers - 1 and config.pooling == "cls_tanh"
             hidden = layers.transform(hidden, number, only_first)
-        pooled = layers.pool(hidden)
+        pooled = layers.pool(tf.cast(hidden, tf.float32))
         squares = tf.reduce_sum(tf.square(pooled), axis=-1, keepdims=True)
         tf.multiply(pooled, tf.math.rsqrt(tf.maximum(squares, 1e-24)), name="embeddings")
         layers.tell_reliable("reliable")
@@ -147,7 +156,7 @@ class _Layers:
         query, key, value = tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]))
         if only_first:
             query = query[:, :, :1]
-        scores = tf.matmul(query, key, transpose_b=True) + layout.mask
+        scores = tf.matmul(query, key, transpose_b=True) + tf.cast(layout.mask, query.dtype)
         context = tf.transpose(self._average(scores, value), [0, 2, 1, 3])
         context = tf.reshape(context, [-1, self.config.hidden_dim])
         return context if only_first else tf.gather(context, layout.to_packed)
@@ -164,7 +173,7 @@ class _Layers:
 
     def norm(self, inputs: Any, name: str) -> Any:
         """The norm of each row `(rows, dim)`: gamma (x - mean) / sqrt(variance + epsilon) + beta."""
-        gamma, beta = (tf.constant(self.weights[f"{name}/{part}"]) for part in ("gamma", "beta"))
+        gamma, beta = (tf.constant(self.weights[f"{name}/{part}"], inputs.dtype) for part in ("gamma", "beta"))
         epsilon = self.config.layer_norm_epsilon
         if not self.fused_norm:
             mean, variance = tf.nn.moments(inputs, axes=[-1], keepdims=True)
@@ -189,6 +198,7 @@ class _Layers:
             tf.constant(True, name=name)
             return
         smallest, largest = tf.reduce_min(tf.stack(self.smallest_sums)), tf.reduce_max(tf.stack(self.largest_sums))
+        smallest, largest = tf.cast(smallest, tf.float32), tf.cast(largest, tf.float32)
         # Written so that NaN fails.
         tf.logical_and(smallest >= _SMALLEST_SUM, largest <= _LARGEST_SUM, name=name)
 
@@ -213,7 +223,7 @@ class _Layers:
     @staticmethod
     def _multiply(inputs: Any, kernel: Any, bias: Any) -> Any:
         """A dense layer's MatMul and BiasAdd."""
-        return tf.nn.bias_add(tf.matmul(inputs, tf.constant(kernel)), tf.constant(bias))
+        return tf.nn.bias_add(tf.matmul(inputs, tf.constant(kernel, inputs.dtype)), tf.constant(bias, inputs.dtype))
 
 
 def _activate(inputs: Any, activation: str) -> Any:
@@ -222,4 +232,4 @@ def _activate(inputs: Any, activation: str) -> Any:
         return tf.nn.relu(inputs)
     if activation == "gelu_tanh":
         return tf.nn.gelu(inputs, approximate=True)
-    return 0.5 * inputs * (1.0 + tf.math.erf(inputs * np.float32(np.sqrt(0.5))))
+    return 0.5 * inputs * (1.0 + tf.math.erf(inputs * tf.constant(np.sqrt(0.5), inputs.dtype)))

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from lealla_tf.checkpoints import RunDirectory, save_checkpoint
 from lealla_tf.config import BatchConfig, Config, EncoderConfig, TextConfig
-from lealla_tf.errors import DataError
-from lealla_tf.inference import loading
+from lealla_tf.errors import DataError, UsageError
+from lealla_tf.inference import loading, packed_encoder
 from lealla_tf.inference.loading import load_sentence_encoder
 from lealla_tf.inference.sentence_encoder import embed_with
 from lealla_tf.models.encoder import Encoder
@@ -96,6 +96,19 @@ def pair(tmp_path_factory):
 
 def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_bfloat16_is_for_packed_models_alone(hashing, monkeypatch):
+    monkeypatch.setattr(packed_encoder, "has_bfloat16", lambda: True)
+    with pytest.raises(UsageError, match=r"hashing: runs as it comes, and not in bfloat16, .*; use float32.$"):
+        load_sentence_encoder(hashing[1], dtype="bfloat16")
+
+
+def test_bfloat16_on_a_processor_without_it(hashing, monkeypatch):
+    """Before anything is loaded."""
+    monkeypatch.setattr(packed_encoder, "has_bfloat16", lambda: False)
+    with pytest.raises(UsageError, match=r"^bfloat16 needs a processor that multiplies it"):
+        load_sentence_encoder("nowhere", dtype="bfloat16")
 
 
 def test_a_model_from_strings_to_vectors(hashing):

@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from lealla_tf.checkpoints import encoder_weights
 from lealla_tf.config import EncoderConfig
-from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, _batches, _reorder
+from lealla_tf.errors import UsageError
+from lealla_tf.inference import packed_encoder
+from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, _reorder, token_batches
 from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, build_graph
 from lealla_tf.inference.sentence_encoder import embed_with
 from lealla_tf.models.encoder import Encoder
@@ -56,9 +58,9 @@ def make_encoder(shape="thin", scale=0.2, **settings):
     return encoder
 
 
-def pack(encoder, length=LENGTH):
-    tokenizer = Tokenizer(VOCABULARY, "exact")
-    return PackedSentenceEncoder(encoder_weights(encoder), encoder.config, tokenizer, length, fingerprint="print")
+def pack(encoder, length=LENGTH, dtype="float32"):
+    weights, tokenizer = encoder_weights(encoder), Tokenizer(VOCABULARY, "exact")
+    return PackedSentenceEncoder(weights, encoder.config, tokenizer, length, fingerprint="print", dtype=dtype)
 
 
 def plain(encoder, length=LENGTH):
@@ -136,6 +138,45 @@ def test_facts(encoder):
     assert packed.num_parameters == encoder.count_params()
 
 
+@pytest.mark.skipif(not packed_encoder.has_bfloat16(), reason="the processor has no bfloat16")
+@pytest.mark.parametrize("pooling", ["cls_tanh", "mean"])
+def test_bfloat16_gives_nearly_the_same_vectors(pooling):
+    """To one part in a few hundred, which is what 8 bits hold; without any difference it were float32."""
+    encoder = make_encoder("wide", scale=0.1, pooling=pooling)
+    packed, exact = pack(encoder, dtype="bfloat16"), pack(encoder)
+    found, expected = packed.embed(SENTENCES), exact.embed(SENTENCES)
+    assert np.sum(found * expected, axis=1).min() > 0.999
+    assert 1e-5 < np.abs(found - expected).max() < 0.02
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    assert (packed.fingerprint, exact.fingerprint) == ("print-bfloat16", "print")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("model name\t: avx512_bf16\nflags\t\t: fpu avx512f\n", False),
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 sse\n", True),
+        ("flags\t\t: amx_bf16\n", True),
+        ("", False),
+    ],
+)
+def test_processors_with_bfloat16(tmp_path, monkeypatch, content, found):
+    (tmp_path / "cpuinfo").write_text(content)
+    monkeypatch.setattr(packed_encoder, "_PROCESSORS", str(tmp_path / "cpuinfo"))
+    assert packed_encoder.has_bfloat16() is found
+
+
+def test_where_nothing_is_known_of_the_processor_there_is_no_bfloat16(tmp_path, monkeypatch, encoder):
+    monkeypatch.setattr(packed_encoder, "_PROCESSORS", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=r"^bfloat16 needs a processor that multiplies it .*; use float32.$"):
+        pack(encoder, dtype="bfloat16")
+
+
+def test_other_dtypes_are_refused(encoder):
+    with pytest.raises(UsageError, match=r"^`dtype` must be one of float32, bfloat16. Received: dtype='int8'.$"):
+        pack(encoder, dtype="int8")
+
+
 def test_every_operator_is_fused(encoder):
     """Where oneDNN is on; an unfused norm or activation would cost more than all that packing saves."""
     layers, graph = encoder.config.num_layers, build_graph(encoder_weights(encoder), encoder.config)
@@ -178,7 +219,7 @@ def test_without_onednn():
 
 @pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60, 60, 60, 17, 3, 3, 1]])
 def test_batches_hold_each_sentence_once_and_are_bounded(lengths):
-    batches = list(_batches(np.array(lengths, np.int32), 100))
+    batches = list(token_batches(np.array(lengths, np.int32), 100))
     assert [row for batch in batches for row in range(len(lengths))[batch]] == list(range(len(lengths)))
     for batch in batches:
         held = lengths[batch]
