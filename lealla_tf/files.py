@@ -32,7 +32,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _new_sibling(target)
-    with _errors_naming(target, temporary):
+    with errors_naming(target, temporary):
         # Not by `tempfile`, which hides what it makes from everyone but its owner.
         temporary.touch(exist_ok=False)
         try:
@@ -58,7 +58,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     check_output_directory(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _new_sibling(target)
-    with _errors_naming(target, temporary):
+    with errors_naming(target, temporary):
         temporary.mkdir()
         try:
             yield temporary
@@ -158,7 +158,7 @@ def _put_in_place(temporary: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _errors_naming(target: Path, temporary: Path) -> Iterator[None]:
+def errors_naming(target: Path, temporary: Path) -> Iterator[None]:
     """Lets an `OSError` in writing `temporary` name `target`: the other name tells its reader nothing."""
     try:
         yield

@@ -20,6 +20,7 @@ class FakeEncoder:
     """A sentence's length, and the code of its last character (or -1)."""
 
     dim = 2
+    fingerprint = "print"
 
     def __init__(self):
         self.sizes = []
@@ -42,7 +43,7 @@ def loaded(monkeypatch):
 
     def use(encoder):
         module = types.ModuleType("lealla_tf.inference.loading")
-        module.load_sentence_encoder = lambda model, preprocessor="": calls.append((model, preprocessor)) or encoder
+        module.load_sentence_encoder = lambda *asked: calls.append(asked) or encoder
         monkeypatch.setitem(sys.modules, module.__name__, module)
         return calls
 
@@ -104,11 +105,11 @@ def test_a_file_may_be_named_gz(loaded, tmp_path):
 def test_text_goes_to_stdout_and_progress_to_stderr(loaded, tmp_path, capfd):
     calls = loaded(FakeEncoder())
     (tmp_path / "x.txt").write_text("a\nbb\n", encoding="utf-8")
-    run("--input", tmp_path / "x.txt", "--preprocessor", "the/preprocessor")
+    run("--input", tmp_path / "x.txt", "--preprocessor", "the/preprocessor", "--dtype", "bfloat16")
     out, err = capfd.readouterr()
     assert out == "1\t97\n2\t98\n"
     assert re.fullmatch(r"2 sentences in \d+\.\d s, [\d,]+ sentences/s\n", err)
-    assert calls == [("the/model", "the/preprocessor")]
+    assert calls == [("the/model", "the/preprocessor", "bfloat16")]
 
 
 def test_progress_is_shown_while_it_works(loaded, tmp_path, capfd, monkeypatch):
@@ -133,9 +134,9 @@ def test_a_large_file_is_embedded_in_bounded_memory(loaded, tmp_path):
     finally:
         tracemalloc.stop()
     assert np.load(tmp_path / "x.npy", mmap_mode="r").shape == (600_000, 2)
-    assert max(encoder.sizes) == 65_536 and sum(encoder.sizes) == 600_000
-    # All lines at once would be 600,000 * (30 + 49 + 8) bytes = 52 MB; a chunk and the one after it are 12 MB.
-    assert peak < 26e6
+    assert max(encoder.sizes) == 16_384 and sum(encoder.sizes) == 600_000
+    # All lines at once would be 600,000 * (30 + 49 + 8) bytes = 52 MB; a chunk and the one after it are 3 MB.
+    assert peak < 13e6
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.tsv"])
@@ -147,6 +148,87 @@ def test_a_failing_model_leaves_the_old_file(loaded, tmp_path, name):
         run("--input", tmp_path / "x.txt", "--output", tmp_path / name)
     assert (tmp_path / name).read_text(encoding="utf-8") == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["x.txt", name])
+
+
+class StoppingEncoder(FakeEncoder):
+    """As if it were killed at its second chunk."""
+
+    def embed(self, sentences, progress=lambda done: None):
+        if self.sizes:
+            raise KeyboardInterrupt
+        return super().embed(sentences, progress)
+
+
+LINES = ["a", "bb", "ccc", "dddd", "eeeee"]
+
+
+@pytest.fixture
+def begun(loaded, tmp_path, monkeypatch):
+    """A function that embeds five lines, two at a time, and is stopped after the first two; gives its arguments."""
+    monkeypatch.setattr(embed, "_CHUNK", 2)
+
+    def begin(name="x.npy"):
+        (tmp_path / "x.txt").write_text("\n".join(LINES), encoding="utf-8")
+        arguments = ["--input", tmp_path / "x.txt", "--output", tmp_path / name]
+        loaded(StoppingEncoder())
+        with pytest.raises(KeyboardInterrupt):
+            run(*arguments)
+        loaded(FakeEncoder())
+        return arguments
+
+    return begin
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.tsv"])
+def test_the_same_command_goes_on_and_ends_with_the_same_file(loaded, tmp_path, begun, capfd, name):
+    arguments = begun(name)
+    (tmp_path / "whole").mkdir()
+    run(*arguments[:3], tmp_path / "whole" / name)
+    capfd.readouterr()
+    encoder = FakeEncoder()
+    loaded(encoder)
+    run(*arguments)
+    assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert encoder.sizes == [2, 1]
+    messages = capfd.readouterr().err.splitlines()
+    assert messages[0] == f"going on with {tmp_path / name}.partial, which holds 2 sentences"
+    assert messages[1].startswith("3 sentences in ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["x.txt", "whole", name])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["a", "bx", *LINES[2:]], LINES[:1], ["a bb", *LINES[1:]], ["a\n", *LINES[1:]], ["", *LINES]],
+    ids=["other", "fewer", "joined", "split", "moved"],
+)
+def test_a_changed_input_is_not_gone_on_with(tmp_path, begun, lines):
+    arguments = begun()
+    (tmp_path / "x.txt").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=r"x.txt: its first 2 lines are not those that were embedded before; restore"):
+        run(*arguments)
+    (tmp_path / "x.txt").write_text("\n".join(LINES), encoding="utf-8")
+    run(*arguments)
+    assert np.load(tmp_path / "x.npy")[:, 0].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_what_comes_after_the_lines_that_were_embedded_may_change(tmp_path, begun):
+    """A line that could not be read, for one, which ended the command."""
+    arguments = begun()
+    (tmp_path / "x.txt").write_text("a\nbb\nxx", encoding="utf-8")
+    run(*arguments)
+    assert np.load(tmp_path / "x.npy").tolist() == [A, BB, [2, ord("x")]]
+
+
+def test_another_model_does_not_go_on(loaded, tmp_path, begun):
+    arguments = begun()
+    other = FakeEncoder()
+    other.fingerprint = "other"
+    loaded(other)
+    with pytest.raises(DataError, match=r"x.npy.partial: was begun with another model; use that, or remove .*json"):
+        run(*arguments)
+    (tmp_path / "x.npy.partial.json").unlink()
+    run(*arguments)
+    assert len(np.load(tmp_path / "x.npy")) == 5
 
 
 @pytest.mark.parametrize(
@@ -199,11 +281,12 @@ import numpy as np
 
 class Encoder:
     dim = 1
+    fingerprint = ""
     def embed(self, sentences, progress):
         return np.array([[len(sentence)] for sentence in sentences], np.float32)
 
 sys.modules["lealla_tf.inference.loading"] = module = types.ModuleType("loading")
-module.load_sentence_encoder = lambda model, preprocessor: Encoder()
+module.load_sentence_encoder = lambda *asked: Encoder()
 from lealla_tf.cli.main import main
 main(["lealla", "embed", "the/model", *sys.argv[1:]])
 """

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from lealla_tf.errors import DataError
 from lealla_tf.inference.writing import _header, open_writer
 
 ROWS = np.random.default_rng(0).standard_normal((2500, 3)).astype(np.float32)
@@ -68,8 +69,7 @@ def test_a_dash_is_standard_output(capfdbinary, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["x.npy", "x.tsv"])
 def test_a_failure_leaves_the_old_file(tmp_path, name):
     (tmp_path / name).write_text("old", encoding="utf-8")
-    with pytest.raises(KeyError), open_writer(str(tmp_path / name), 3) as append:
-        append(ROWS)
+    with pytest.raises(KeyError), open_writer(str(tmp_path / name), 3):
         raise KeyError
     assert (tmp_path / name).read_text(encoding="utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -86,3 +86,67 @@ def test_rows_of_another_width_are_refused(tmp_path, name):
 def test_a_new_directory_is_made(tmp_path):
     write(tmp_path / "new" / "deep" / "x.npy", [ROWS])
     assert len(np.load(tmp_path / "new" / "deep" / "x.npy")) == 2500
+
+
+def begin(path, dim=3, origin="model"):
+    """An attempt that ends after 7 rows, in the middle of writing more."""
+    with pytest.raises(KeyError), open_writer(str(path), dim, origin) as append:
+        append(ROWS[:5], "five")
+        append(ROWS[5:7], "seven")
+        append._file.write(b"half a row")
+        raise KeyError
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.tsv"])
+def test_an_attempt_is_gone_on_with(tmp_path, name):
+    (tmp_path / name).write_text("old", encoding="utf-8")
+    begin(tmp_path / name)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "old"
+    with open_writer(str(tmp_path / name), 3, "model") as append:
+        assert (append.rows, append.state) == (7, "seven")
+        append(ROWS[7:], "all")
+    write(tmp_path / f"whole.{name}", [ROWS])
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"whole.{name}"])
+
+
+@pytest.mark.parametrize(("dim", "origin"), [(3, "other"), (4, "model")])
+def test_an_attempt_of_another_origin_or_width_is_not(tmp_path, dim, origin):
+    begin(tmp_path / "x.npy")
+    with (
+        pytest.raises(DataError, match=r"x.npy.partial: was begun with another model"),
+        open_writer(str(tmp_path / "x.npy"), dim, origin),
+    ):
+        raise AssertionError
+
+
+def test_an_attempt_that_lost_rows_is_told(tmp_path):
+    begin(tmp_path / "x.npy")
+    with (tmp_path / "x.npy.partial").open("r+b") as file:
+        file.truncate(140)
+    with (
+        pytest.raises(DataError, match=r"x.npy.partial: is shorter than it was left; remove .*x.npy.partial.json"),
+        open_writer(str(tmp_path / "x.npy"), 3, "model"),
+    ):
+        raise AssertionError
+
+
+def test_two_do_not_write_the_same_file(tmp_path):
+    with (
+        open_writer(str(tmp_path / "x.npy"), 3),
+        pytest.raises(DataError, match=r"x.npy.partial: another process writes this file"),
+        open_writer(str(tmp_path / "x.npy"), 3),
+    ):
+        raise AssertionError
+    assert len(np.load(tmp_path / "x.npy")) == 0
+
+
+@pytest.mark.parametrize("left", ["notes", "rows"])
+def test_half_of_what_an_attempt_leaves_is_no_attempt(tmp_path, left):
+    """As when it was killed while the file was put in its place, or before anything was noted."""
+    begin(tmp_path / "x.npy")
+    (tmp_path / {"notes": "x.npy.partial", "rows": "x.npy.partial.json"}[left]).unlink()
+    with open_writer(str(tmp_path / "x.npy"), 3, "model") as append:
+        assert append.rows == 0
+        append(ROWS)
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), ROWS)
