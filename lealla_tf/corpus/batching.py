@@ -15,6 +15,9 @@ from lealla_tf.text.tokenizer import Tokenizer
 
 _SIDES = ("source", "target")
 
+# Of 31 bits: the integers of a TPU have 32, and a hash is never negative.
+_FINGERPRINTS = 2**31 - 1
+
 TeacherInputs = Callable[[Any], Mapping[str, Any]]
 """From strings `(rows,)` to the inputs of a teacher that runs within the step."""
 
@@ -50,9 +53,14 @@ def training_batches(
     Returns:
         A dataset of dictionaries: `source_token_ids`, `target_token_ids` int32
         `(rows, length)` padded with the vocabulary's padding id; `source_fingerprint`,
-        `target_fingerprint` int64 `(rows,)`; and, where there is a teacher,
+        `target_fingerprint` int32 `(rows,)`; and, where there is a teacher,
         `source_teacher`, `target_teacher`: float32 `(rows, teacher_dim)`, or what
         `teacher_inputs` gives.  rows = `config.size / num_workers`.
+
+        Fingerprints are equal for equal sentences, and for two others with a probability of
+        2 ** -31.  Two rows that such a chance takes for duplicates lose one of their N - 1
+        negatives in that step, and nothing else happens: among the 8,192 pairs of the paper's
+        batch that is to be expected once in 32 steps, counting both sides.
 
     Raises:
         ValueError: if `num_workers` does not divide the size of a batch, or if the windows of
@@ -136,7 +144,8 @@ def _tokenize(window: Mapping[str, Any], tokenizer: Tokenizer, config: BatchConf
     for side in _SIDES:
         pieces = tokenizer.tokenize_flat(window[side])
         result[f"{side}_token_ids"] = add_special_tokens(pieces, tokenizer.vocabulary, config.length)
-        result[f"{side}_fingerprint"] = tf.strings.to_hash_bucket_fast(window[side], 2**63 - 1)
+        fingerprints = tf.strings.to_hash_bucket_fast(window[side], _FINGERPRINTS)
+        result[f"{side}_fingerprint"] = tf.cast(fingerprints, tf.int32)
     number = result.pop("number")
     if config.buckets:
         longest = tf.maximum(*(result[f"{side}_token_ids"].row_lengths() for side in _SIDES))

@@ -32,11 +32,12 @@ class DistillationModel(ReplicatedModel):
         chunk: Embed so many pairs at a time, so that memory grows with the chunk instead of
             with the batch, for a second forward pass; it must divide the rows of a replica.
             0 embeds all rows at once.
+        static_shapes: Let no shape depend on what is in a batch, as TPUs need it.
 
     Call arguments:
         batch: A dictionary of
             `source_token_ids`, `target_token_ids`: int32 `(rows, length)`;
-            `source_fingerprint`, `target_fingerprint`: int64 `(rows,)`;
+            `source_fingerprint`, `target_fingerprint`: int32 `(rows,)`;
             `source_teacher`, `target_teacher`: float `(rows, teacher_dim)`, unit length, or
             whatever `teacher` takes.
         training: Whether dropout is active.
@@ -59,6 +60,7 @@ class DistillationModel(ReplicatedModel):
         teacher: Callable[[Any], Any] | None = None,
         compile_encoder: bool = False,
         chunk: int = 0,
+        static_shapes: bool = False,
         name: str = "distillation_model",
     ) -> None:
         super().__init__(
@@ -78,6 +80,7 @@ class DistillationModel(ReplicatedModel):
         self._teacher = teacher
         self._teacher_dim = teacher_dim
         self._chunk = chunk
+        self.static_shapes = static_shapes
         self._embed = (
             tf.function(encoder.embed, autograph=False, jit_compile=True) if compile_encoder else encoder.embed
         )
@@ -162,7 +165,13 @@ class DistillationModel(ReplicatedModel):
         # The weights come in the order of the layers, the first of which looks the tokens up.
         table, *others = self.encoder.trainable_variables
         of_table, of_others = sum_gradients(
-            lambda rows: self(rows, training=True), _token_ids(batch), upstream, self._chunk, table, others
+            lambda rows: self(rows, training=True),
+            _token_ids(batch),
+            upstream,
+            self._chunk,
+            table,
+            others,
+            self.static_shapes,
         )
         return [of_table, *of_others, *of_projection]
 

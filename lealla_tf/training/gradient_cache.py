@@ -40,7 +40,8 @@ def sum_gradients(
     chunk: int,
     table: keras.Variable,
     others: Sequence[keras.Variable],
-) -> tuple[tf.IndexedSlices, list[Any]]:
+    static_shapes: bool = False,
+) -> tuple[Any, list[Any]]:
     """The gradients of an encoder's weights, from those of the embeddings of all rows.
 
     Args:
@@ -50,28 +51,37 @@ def sum_gradients(
         chunk: The number of rows in a chunk.
         table: The weights whose rows the token ids look up.
         others: The other weights that `embed` depends on.
+        static_shapes: Add up all rows of the table instead of those that are looked up, whose
+            number XLA cannot know.
 
     Returns:
-        The gradient of the table, which names each row that was looked up once, and those
-        of the other weights.
+        The gradient of the table, as `tf.IndexedSlices` that name each row that was looked up
+        once, or, with `static_shapes`, as a tensor; and those of the other weights.
     """
-    rows, _ = tf.unique(tf.concat([tf.reshape(ids, (-1,)) for ids in tf.nest.flatten(token_ids)], axis=0))
-    rows = tf.sort(rows)
-    zeros = tf.zeros((tf.size(rows), table.shape[1])), [tf.zeros(variable.shape) for variable in others]
+    rows = None if static_shapes else _distinct(token_ids)
+    summed_rows = table.shape[0] if rows is None else tf.size(rows)
+    zeros = tf.zeros((summed_rows, table.shape[1])), [tf.zeros(variable.shape) for variable in others]
 
     def add_chunk(sums: tuple[Any, list[Any]], inputs: tuple[Any, Any]) -> tuple[Any, list[Any]]:
         ids, given = inputs
         with tf.GradientTape() as tape:
             embeddings = tf.nest.flatten(embed(ids))
         of_table, *of_others = tape.gradient(embeddings, [table, *others], tf.nest.flatten(given))
-        places = tf.searchsorted(rows, tf.cast(of_table.indices, rows.dtype))
+        places = of_table.indices if rows is None else tf.searchsorted(rows, tf.cast(of_table.indices, rows.dtype))
         return (
             tf.tensor_scatter_nd_add(sums[0], places[:, None], of_table.values),
             [total + gradient for total, gradient in zip(sums[1], of_others, strict=True)],
         )
 
     summed, of_others = tf.foldl(add_chunk, _chunks((token_ids, upstream), chunk), zeros, parallel_iterations=1)
-    return tf.IndexedSlices(summed, rows, tf.constant(tuple(table.shape))), list(of_others)
+    of_table = summed if rows is None else tf.IndexedSlices(summed, rows, tf.constant(tuple(table.shape)))
+    return of_table, list(of_others)
+
+
+def _distinct(token_ids: Any) -> Any:
+    """The ids in rising order."""
+    ids, _ = tf.unique(tf.concat([tf.reshape(ids, (-1,)) for ids in tf.nest.flatten(token_ids)], axis=0))
+    return tf.sort(ids)
 
 
 def _chunks(inputs: Any, chunk: int) -> Any:

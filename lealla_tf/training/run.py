@@ -351,6 +351,7 @@ class _DistillationRun(Run):
             self.teacher.embed_inputs if self.teacher else None,
             compile_encoder=self.config.training.jit_compile,
             chunk=self.config.batch.chunk,
+            static_shapes=self.config.training.strategy == "tpu",
         )
 
     def batches(self, mixture: Mixture, worker: int, num_workers: int) -> tf.data.Dataset:
@@ -394,8 +395,6 @@ def check_settings(config: Config, vocabulary: Vocabulary) -> None:
         raise UsageError("A run starts from one checkpoint: set training.init_from or training.stack_from, not both.")
     if config.training.strategy == "tpu" and config.batch.buckets:
         raise UsageError("A TPU needs batches of one length: set batch.buckets=[].")
-    if config.training.strategy == "tpu" and config.batch.chunk:
-        raise UsageError("A TPU embeds all rows of a core at once: set batch.chunk=0.")
     if config.training.strategy == "tpu" and config.optimizer.name == "lazy_adamw":
         raise UsageError("A TPU updates whole tables: set optimizer.name=adamw.")
 

@@ -21,8 +21,7 @@ def make_strategy(
 
     `one_device` is TensorFlow's default: the first GPU, or the CPU.  `mirrored` takes all
     GPUs, or all logical CPUs where there is none.  `multi_worker` takes the GPUs, or the CPU,
-    of each of the machines that `TF_CONFIG` names.  `tpu` takes the TPU that the environment
-    names (`TPU_NAME`), or the one of this machine.
+    of each of the machines that `TF_CONFIG` names.  `tpu` takes the TPU of this machine.
 
     To be called before TensorFlow computes anything, because workers have to be connected
     before that.
@@ -105,12 +104,19 @@ def _multi_worker(timeout: float, progress: Callable[[str], None]) -> tf.distrib
 
 
 def _tpu() -> tf.distribute.Strategy:
-    """The TPU that `TPU_NAME` names, or that of this machine."""
+    """The TPU of this machine."""
+    name = os.environ.get("TPU_NAME") or "local"
+    if name != "local":
+        # The processes of TensorFlow there have no Python in them, which reads the corpus.
+        raise UsageError(
+            "The strategy tpu needs the TPU of this machine; run on a TPU VM, with TPU_NAME unset. "
+            f"Received: TPU_NAME={name}."
+        )
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(os.environ.get("TPU_NAME", "local"))
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(name)
     except (ValueError, OSError, tf.errors.OpError) as error:
         raise UsageError(
             "The strategy tpu needs a TPU, and none was found "
-            f"({str(error).splitlines()[0][:100]}). Run on a TPU VM, or set TPU_NAME, or choose --strategy=one_device."
+            f"({str(error).splitlines()[0][:100]}). Run on a TPU VM, or choose --strategy=one_device."
         ) from error
     return tf.distribute.TPUStrategy(resolver)

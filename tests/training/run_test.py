@@ -130,16 +130,9 @@ def test_chunks_must_divide_the_rows_of_a_replica(run):
     )
 
 
-@pytest.mark.parametrize(
-    ("setting", "complaint"),
-    [
-        ("batch.chunk=8", "A TPU embeds all rows of a core at once: set batch.chunk=0."),
-        ("optimizer.name=lazy_adamw", "A TPU updates whole tables: set optimizer.name=adamw."),
-    ],
-)
-def test_what_a_tpu_does_not_do(run, setting, complaint):
-    child = run.start("--strategy=tpu", "--set", "batch.buckets=[]", "--set", setting)
-    assert child.complaint(2) == f"lealla: {complaint}"
+def test_what_a_tpu_does_not_do(run):
+    child = run.start("--strategy=tpu", "--set", "batch.buckets=[]", "--set", "optimizer.name=lazy_adamw")
+    assert child.complaint(2) == "lealla: A TPU updates whole tables: set optimizer.name=adamw."
 
 
 def test_no_tpu(run):

@@ -54,7 +54,8 @@ def make_batches() -> Arrays:
         token_ids = generator.integers(1, 40, (STEPS, ROWS, LENGTH)).astype(np.int32)
         lengths = generator.integers(3, LENGTH + 1, (STEPS, ROWS, 1))
         batches[f"{side}_token_ids"] = np.where(np.arange(LENGTH) < lengths, token_ids, PAD)
-        batches[f"{side}_fingerprint"] = generator.permuted(np.tile(np.arange(ROWS), (STEPS, 1)), axis=1)
+        fingerprints = generator.permuted(np.tile(np.arange(ROWS), (STEPS, 1)), axis=1)
+        batches[f"{side}_fingerprint"] = fingerprints.astype(np.int32)
         teacher = generator.normal(size=(STEPS, ROWS, TEACHER_DIM)).astype(np.float32)
         batches[f"{side}_teacher"] = teacher / np.linalg.norm(teacher, axis=-1, keepdims=True)
     batches["source_fingerprint"][:, 7] = batches["source_fingerprint"][:, 0]

@@ -37,20 +37,16 @@ def test_another_name():
     ],
 )
 def test_no_tpu(monkeypatch, error):
-    asked = []
-
     def connect(name):
-        asked.append(name)
         raise error
 
     monkeypatch.setattr(tf.distribute.cluster_resolver.TPUClusterResolver, "connect", connect)
-    monkeypatch.setenv("TPU_NAME", "mine")
+    monkeypatch.delenv("TPU_NAME", raising=False)
     with pytest.raises(
         UsageError, match=r"^The strategy tpu needs a TPU, and none was found \(.*\)\. Run on a TPU VM"
     ) as e:
         make_strategy("tpu")
     assert "\n" not in str(e.value)
-    assert asked == ["mine"]
 
 
 def test_outside_of_replicas_there_is_one(monkeypatch):
