@@ -95,6 +95,11 @@ class Checkpoint:
         """Gives `encoder` the checkpoint's weights; `DataError` if it has another shape."""
         assign_weights(encoder, self._read(_ENCODER), str(self.directory / _ENCODER))
 
+    def start(self, encoder: Encoder) -> None:
+        """Gives `encoder` the checkpoint's weights to start from; a reduction that it adds keeps its own."""
+        own = {name: value for name, value in encoder_weights(encoder).items() if name.startswith("reduction/")}
+        assign_weights(encoder, {**own, **self._read(_ENCODER)}, str(self.directory / _ENCODER))
+
     def read_weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """The encoder's weights by name; `DataError` if they are those of another shape."""
         weights = self._read(_ENCODER)

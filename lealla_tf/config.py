@@ -32,6 +32,10 @@ class EncoderConfig:
     from the best for a narrow encoder (docs/real_text/README.md).  `pooling` is `cls_tanh`,
     the paper's dense layer with tanh on `[CLS]`, or `mean`, the mean over the tokens, which
     has no weights and learns several times faster from little text.
+
+    `pooled_dim` is the width that the pooler gives, where that is not `hidden_dim`; the mean
+    then goes through a dense layer, too.  With `embedding_dim`, a last dense layer maps the
+    pooled vector, brought to unit length, to so many dimensions.  0 leaves either as it is.
     """
 
     vocabulary_size: int = 501_153
@@ -47,6 +51,8 @@ class EncoderConfig:
     layer_norm_epsilon: float = 1e-12
     initializer_range: float = 0.02
     embedding_initializer_range: float = 0.02
+    pooled_dim: int = 0
+    embedding_dim: int = 0
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "hidden_dim", "num_layers", "num_heads", "intermediate_dim"):
@@ -62,15 +68,23 @@ class EncoderConfig:
         )
         _require_member("activation", self.activation, ("gelu_tanh", "gelu_erf", "relu"))
         _require_member("pooling", self.pooling, ("cls_tanh", "mean"))
+        for name in ("pooled_dim", "embedding_dim"):
+            value = getattr(self, name)
+            _require(value >= 0, f"`{name}` must be 0 (off) or more.", **{name: value})
         _require(0 <= self.dropout < 1, "`dropout` must be in [0, 1).", dropout=self.dropout)
         for name in ("layer_norm_epsilon", "initializer_range", "embedding_initializer_range"):
             value = getattr(self, name)
             _require(value > 0, f"`{name}` must be positive.", **{name: value})
 
     @property
+    def feature_dim(self) -> int:
+        """Width of the pooled vector, before it is reduced."""
+        return self.pooled_dim or self.hidden_dim
+
+    @property
     def dim(self) -> int:
         """Width of the sentence embedding."""
-        return self.hidden_dim
+        return self.embedding_dim or self.feature_dim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,11 +206,14 @@ class TeacherConfig:
 
     `model` is a checkpoint of this project, a sentence encoder (string -> embedding), or,
     with `preprocessor`, an encoder of LaBSE's format.  With a corpus prepared with the
-    teacher's targets nothing is named here.
+    teacher's targets nothing is named here.  `reduction` is a run that learned to reduce this
+    teacher's embeddings (`training.trained=reduction`): the pattern `synchronized` compares
+    with those.
     """
 
     model: str = ""
     preprocessor: str = ""
+    reduction: str = ""
 
     def __post_init__(self) -> None:
         _require(
@@ -214,6 +231,12 @@ class LossConfig:
     cosines of the additive-margin softmax and `temperature` those of the logit loss; both
     are 100 as in LaBSE's published trainer.  `mask_duplicates` leaves rows whose text
     equals another row's out of each other's negatives; the paper does not.
+
+    `feature_pattern` says what is compared with the teacher (appendix C): `after_embedding`
+    the embedding through a dense layer that is trained beside the encoder; `distillation_first`
+    the pooled vector, as wide as the teacher's, which `encoder.embedding_dim` reduces
+    afterwards; `synchronized` the embedding itself, with the teacher's as `teacher.reduction`
+    reduces it.
     """
 
     additive_margin: float = 1.0
@@ -223,8 +246,12 @@ class LossConfig:
     scale: float = 100.0
     temperature: float = 100.0
     mask_duplicates: bool = True
+    feature_pattern: str = "after_embedding"
 
     def __post_init__(self) -> None:
+        _require_member(
+            "feature_pattern", self.feature_pattern, ("after_embedding", "distillation_first", "synchronized")
+        )
         weights = {name: getattr(self, name) for name in ("additive_margin", "feature", "logit")}
         # Not by min(): that of numbers among which is a NaN depends on their order.
         _require(all(weight >= 0 for weight in weights.values()), "The losses' weights must be 0 or more.", **weights)
@@ -282,7 +309,9 @@ class TrainingConfig:
     `checkpoint_every` and `log_every` count steps and must be multiples of
     `steps_per_execution`, the number of steps that run between two visits of the host.
     `init_from` is a checkpoint whose weights the encoder starts from, `stack_from` one with
-    fewer layers, which are repeated.  `worker_timeout` is
+    fewer layers, which are repeated.  `trained` is `all`, or `reduction`: the dense layer that
+    reduces the embeddings of `init_from`, which is frozen, to `encoder.embedding_dim`
+    dimensions.  `worker_timeout` is
     the number of seconds for which a worker waits at the start for the others of
     `multi_worker`.  `strategy`, `steps_per_execution` and `worker_timeout` may change when a
     run is started again.
@@ -298,6 +327,7 @@ class TrainingConfig:
     log_every: int = 50
     init_from: str = ""
     stack_from: str = ""
+    trained: str = "all"
     worker_timeout: float = 600.0
 
     def __post_init__(self) -> None:
@@ -306,6 +336,7 @@ class TrainingConfig:
             _require(value >= 1, f"`{name}` must be at least 1.", **{name: value})
         _require_member("strategy", self.strategy, ("one_device", "mirrored", "multi_worker", "tpu"))
         _require_member("precision", self.precision, ("float32", "mixed_bfloat16"))
+        _require_member("trained", self.trained, ("all", "reduction"))
         _require(self.worker_timeout > 0, "`worker_timeout` must be positive.", worker_timeout=self.worker_timeout)
         # NumPy takes 32 bits; the layers count up from the seed, for which half of them leave room.
         _require(0 <= self.seed < 2**31, "`seed` must be in [0, 2 ** 31).", seed=self.seed)
@@ -353,4 +384,35 @@ class Config:
             "`batch.length` must not exceed `encoder.max_positions`.",
             length=self.batch.length,
             max_positions=self.encoder.max_positions,
+        )
+        if self.loss.feature and self.loss.feature_pattern == "distillation_first":
+            _require(
+                self.encoder.embedding_dim > 0,
+                "The pattern `distillation_first` needs `encoder.pooled_dim`, the teacher's width, and "
+                "`encoder.embedding_dim`, the width to reduce it to.",
+                embedding_dim=self.encoder.embedding_dim,
+            )
+            _require(
+                self.loss.additive_margin > 0 or self.loss.logit > 0,
+                "The pattern `distillation_first` needs another loss beside it: it does not reach the last layer.",
+                additive_margin=self.loss.additive_margin,
+                logit=self.loss.logit,
+            )
+        if self.training.trained == "reduction":
+            self._check_reduction()
+
+    def _check_reduction(self) -> None:
+        """Raises `ValueError` unless there is something to reduce, and nothing else to learn from."""
+        _require(
+            bool(self.training.init_from) and self.encoder.embedding_dim > 0,
+            "`training.trained=reduction` needs `training.init_from`, what to reduce, and `encoder.embedding_dim`.",
+            init_from=self.training.init_from,
+            embedding_dim=self.encoder.embedding_dim,
+        )
+        _require(
+            not self.loss.needs_teacher,
+            "`training.trained=reduction` learns by the additive-margin loss alone: set `loss.feature` and "
+            "`loss.logit` to 0.",
+            feature=self.loss.feature,
+            logit=self.loss.logit,
         )

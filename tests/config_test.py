@@ -93,6 +93,22 @@ REFUSED = [
       for seed in (-1, 2**31)),
     *((TrainingConfig, {"steps_per_execution": 10, name: 15}, f"`{name}` must be a multiple of `steps_per_execution`. "
        f"Received: {name}=15, steps_per_execution=10.") for name in ("steps", "checkpoint_every", "log_every")),
+    (EncoderConfig, {"embedding_dim": -1}, "`embedding_dim` must be 0 (off) or more. Received: embedding_dim=-1."),
+    (LossConfig, {"feature_pattern": "first"}, "`feature_pattern` must be one of after_embedding, distillation_first, "
+     "synchronized. Received: feature_pattern='first'."),
+    (TrainingConfig, {"trained": "pooler"}, "`trained` must be one of all, reduction. Received: trained='pooler'."),
+    (Config, {"loss": LossConfig(feature_pattern="distillation_first")}, "The pattern `distillation_first` needs "
+     "`encoder.pooled_dim`, the teacher's width, and `encoder.embedding_dim`, the width to reduce it to. "
+     "Received: embedding_dim=0."),
+    (Config, {"encoder": EncoderConfig(embedding_dim=8), "loss": LossConfig(
+        additive_margin=0, logit=0, feature_pattern="distillation_first")}, "The pattern `distillation_first` needs "
+     "another loss beside it: it does not reach the last layer. Received: additive_margin=0, logit=0."),
+    (Config, {"training": TrainingConfig(trained="reduction")}, "`training.trained=reduction` needs "
+     "`training.init_from`, what to reduce, and `encoder.embedding_dim`. Received: init_from='', embedding_dim=0."),
+    (Config, {"encoder": EncoderConfig(embedding_dim=8),
+              "training": TrainingConfig(trained="reduction", init_from="a")},
+     "`training.trained=reduction` learns by the additive-margin loss alone: set `loss.feature` and `loss.logit` to 0. "
+     "Received: feature=1000.0, logit=0.01."),
     (ValidationConfig, {"pairs": -1}, "`pairs` must be 0 (no validation) or more. Received: pairs=-1."),
     (Config, {"encoder": EncoderConfig(max_positions=64)}, "`batch.length` must not exceed `encoder.max_positions`. "
      "Received: length=128, max_positions=64."),
@@ -124,5 +140,7 @@ def test_needs_teacher(feature: float, logit: float, needed: bool) -> None:
     assert LossConfig(feature=feature, logit=logit).needs_teacher is needed
 
 
-def test_dim_is_the_hidden_dim() -> None:
+def test_dim_is_the_hidden_dim_unless_another_is_asked_for() -> None:
     assert EncoderConfig(hidden_dim=64).dim == 64
+    assert EncoderConfig(hidden_dim=64, pooled_dim=96).dim == 96
+    assert EncoderConfig(hidden_dim=64, pooled_dim=96, embedding_dim=32).dim == 32

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lealla_tf.corpus.opening import Corpus
     from lealla_tf.inference.sentence_encoder import GraphSentenceEncoder
     from lealla_tf.text.vocabulary import Vocabulary
+    from lealla_tf.training.run import Outcome
 
 HELP = "train an encoder on parallel text, with or without a teacher"
 
@@ -34,8 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, or goes on with the run in the output directory."""
-    config, vocabulary = configure(arguments)
-    _check_before_reading(config, vocabulary, arguments.output)
+    return report_outcome(carry_out(*configure(arguments), arguments.output))
+
+
+def carry_out(config: Config, vocabulary: "Vocabulary", output: str) -> "Outcome":
+    """Trains by a whole configuration, or goes on with the run in `output`.
+
+    Raises:
+        UserError: for what `lealla train` ends with in one line.
+    """
+    _check_before_reading(config, vocabulary, output)
 
     from lealla_tf.corpus.opening import open_corpus
     from lealla_tf.inference.sentence_encoder import embed_with
@@ -44,24 +53,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     # Before anything is computed: workers and TPUs have to be connected first.
     strategy = make_strategy(config.training.strategy, config.training.worker_timeout, log)
-    corpus = open_corpus(config.corpus, config.validation.pairs, config.loss.needs_teacher, progress=log)
+    # What is reduced may stand with the corpus, too, and needs not be computed then.
+    with_teacher = config.loss.needs_teacher or config.training.trained == "reduction"
+    corpus = open_corpus(config.corpus, config.validation.pairs, with_teacher, progress=log)
     report_corpus(corpus, config.batch.size)
     if config.loss.needs_teacher and corpus.teacher is None and not config.teacher.model:
         log("No teacher is given: training with the additive-margin loss alone (loss.feature = loss.logit = 0).")
         config = with_settings(config, ["loss.feature=0", "loss.logit=0"])
     elif config.teacher.model and not config.loss.needs_teacher:
         log(f"The teacher {config.teacher.model} is not used: loss.feature and loss.logit are 0.")
-    outcome = train(
+    return train(
         config,
         vocabulary,
         corpus,
-        arguments.output,
+        output,
         lambda encoder, tokenizer: embed_with(encoder, tokenizer, config.batch.length).embed,
         _teacher_maker(config, corpus),
         strategy,
         progress=log,
     )
-    return report_outcome(outcome)
 
 
 def configure(arguments: argparse.Namespace) -> "tuple[Config, Vocabulary]":

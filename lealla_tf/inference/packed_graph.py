@@ -69,7 +69,7 @@ def build_graph(
     """
     graph = tf.Graph()
     with graph.as_default():
-        inputs = tf.compat.v1.placeholder(tf.float32, [None, config.dim], name="token_embeddings")
+        inputs = tf.compat.v1.placeholder(tf.float32, [None, config.hidden_dim], name="token_embeddings")
         lengths = tf.compat.v1.placeholder(tf.int32, [None], name="lengths")
         layers = _Layers(weights, config, _layout(lengths), softmax, fused_norm)
         hidden = tf.cast(layers.embed(inputs), dtype)
@@ -77,8 +77,9 @@ def build_graph(
             only_first = number == config.num_layers - 1 and config.pooling == "cls_tanh"
             hidden = layers.transform(hidden, number, only_first)
         pooled = layers.pool(tf.cast(hidden, tf.float32))
-        squares = tf.reduce_sum(tf.square(pooled), axis=-1, keepdims=True)
-        tf.multiply(pooled, tf.math.rsqrt(tf.maximum(squares, 1e-24)), name="embeddings")
+        if config.embedding_dim:
+            pooled = layers.dense(_unit_length(pooled), "reduction")
+        _unit_length(pooled, "embeddings")
         layers.tell_reliable("reliable")
     return graph
 
@@ -162,10 +163,11 @@ class _Layers:
         return context if only_first else tf.gather(context, layout.to_packed)
 
     def pool(self, hidden: Any) -> Any:
-        """The pooled output `(batch, dim)`."""
+        """The pooled output `(batch, feature_dim)`."""
         if self.config.pooling == "cls_tanh":
             return tf.tanh(self.dense(hidden, "pooler"))
-        return tf.math.segment_mean(hidden, self.layout.to_packed // self.layout.longest)
+        mean = tf.math.segment_mean(hidden, self.layout.to_packed // self.layout.longest)
+        return self.dense(mean, "pooler") if self.config.pooled_dim else mean
 
     def dense(self, inputs: Any, name: str) -> Any:
         """W x + b."""
@@ -224,6 +226,12 @@ class _Layers:
     def _multiply(inputs: Any, kernel: Any, bias: Any) -> Any:
         """A dense layer's MatMul and BiasAdd."""
         return tf.nn.bias_add(tf.matmul(inputs, tf.constant(kernel, inputs.dtype)), tf.constant(bias, inputs.dtype))
+
+
+def _unit_length(vectors: Any, name: str | None = None) -> Any:
+    """Vectors, each divided by its norm."""
+    squares = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
+    return tf.multiply(vectors, tf.math.rsqrt(tf.maximum(squares, 1e-24)), name=name)
 
 
 def _activate(inputs: Any, activation: str) -> Any:

@@ -44,6 +44,7 @@ class CombinedLoss:
         *,
         fingerprints: Pairs | None = None,
         projected: Pairs | None = None,
+        feature_teacher: Pairs | None = None,
         teacher: Pairs | None = None,
         all_teachers: Pairs | None = None,
         first_row: Any = 0,
@@ -55,7 +56,9 @@ class CombinedLoss:
             all_students: Embeddings of the global batch, `(batch, dim)` each.
             fingerprints: Integers `(batch,)` each, equal for equal texts; needed if the
                 configuration masks duplicates.
-            projected: `(rows, teacher_dim)` each; needed for feature distillation.
+            projected: What is compared with the teacher, `(rows, width)` each; needed for
+                feature distillation.
+            feature_teacher: What it is compared with, `(rows, width)` each; `None` for `teacher`.
             teacher: Embeddings of this replica's rows, `(rows, teacher_dim)` each, unit length.
             all_teachers: Those of the global batch; needed for logit distillation.
             first_row: The row of the global batch that `student` begins at.
@@ -74,7 +77,7 @@ class CombinedLoss:
             total = self._additive_margin(student, all_students, fingerprints, first_row)
             terms["additive_margin"] = total / batch
         if self.config.feature:
-            wanted, given = _needed("feature", teacher=teacher, projected=projected)
+            wanted, given = _needed("feature", teacher=feature_teacher or teacher, projected=projected)
             rows = feature_distillation(wanted.source, given.source) + feature_distillation(wanted.target, given.target)
             terms["feature"] = ops.sum(rows) / batch
         if self.config.logit:

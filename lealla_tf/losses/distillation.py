@@ -13,11 +13,13 @@ def feature_distillation(teacher: Any, projected: Any) -> Any:
     Args:
         teacher: X, `(rows, teacher_dim)`, unit length.
         projected: f(x), `(rows, teacher_dim)`: the student's embedding after the dense layer.
+            Or, by the pattern `distillation_first`, the student's features; or, by
+            `synchronized`, the embedding x as it is, with the reduced teacher's for X.
 
     Returns:
         float32 `(rows,)`.
 
-    Reference: LEALLA, equation 3.
+    Reference: LEALLA, equation 3 and appendix C.
     """
     difference = ops.cast(teacher, "float32") - ops.cast(projected, "float32")
     return ops.mean(ops.square(difference), axis=-1)

@@ -23,11 +23,18 @@ class Encoder(keras.Model):
     The embedding is as wide as the hidden layers; there is no projection.  It is computed
     in float32 under every dtype policy.
 
+    With `pooled_dim`, W has so many outputs, and the mean goes through such a layer without
+    tanh.  With `embedding_dim` a further dense layer reduces the *features*, which are what
+    the embedding would be without it:
+
+        features = p / |p|, where p is the pooled output from above
+        pooled_output = D features + c
+
     Args:
         vocabulary_size, hidden_dim, num_layers, num_heads, intermediate_dim, max_positions,
             num_segments, activation, pooling, dropout, layer_norm_epsilon, initializer_range,
-            embedding_initializer_range: see `lealla_tf.config.EncoderConfig`, which also
-            validates them.
+            embedding_initializer_range, pooled_dim, embedding_dim: see
+            `lealla_tf.config.EncoderConfig`, which also validates them.
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
 
@@ -37,7 +44,7 @@ class Encoder(keras.Model):
         training: Whether dropout is active.
 
     Returns:
-        A dictionary: `embedding` and `pooled_output` float32 `(batch, hidden_dim)`,
+        A dictionary: `embedding` and `pooled_output` float32 `(batch, dim)`,
         `sequence_output` `(batch, length, hidden_dim)`, and `encoder_outputs`, the list of
         the layers' outputs.
 
@@ -69,6 +76,8 @@ class Encoder(keras.Model):
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
         embedding_initializer_range: float = 0.02,
+        pooled_dim: int = 0,
+        embedding_dim: int = 0,
         seed: int = 0,
         replica_id: ReplicaId | None = None,
         name: str = "encoder",
@@ -89,6 +98,8 @@ class Encoder(keras.Model):
             layer_norm_epsilon=layer_norm_epsilon,
             initializer_range=initializer_range,
             embedding_initializer_range=embedding_initializer_range,
+            pooled_dim=pooled_dim,
+            embedding_dim=embedding_dim,
         )
         self.seed = seed
         shared: dict[str, Any] = {
@@ -118,7 +129,11 @@ class Encoder(keras.Model):
             )
             for number in range(num_layers)
         ]
-        self.pooler = self._make_pooler() if pooling == "cls_tanh" else None
+        self.pooler = self.reduction = None
+        if pooling == "cls_tanh" or pooled_dim:
+            self.pooler = self._make_dense("pooler", self.config.feature_dim, "tanh" if pooling == "cls_tanh" else None)
+        if embedding_dim:
+            self.reduction = self._make_dense("reduction", embedding_dim)
         self._build_weights()
 
     @classmethod
@@ -135,6 +150,8 @@ class Encoder(keras.Model):
             hidden = layer(hidden, padding_mask, training=training)
             encoder_outputs.append(hidden)
         pooled_output = self._pool(hidden, padding_mask)
+        if self.reduction is not None:
+            pooled_output = self.reduction(unit_length(pooled_output))
         return {
             "embedding": unit_length(pooled_output),
             "pooled_output": pooled_output,
@@ -143,37 +160,47 @@ class Encoder(keras.Model):
         }
 
     def embed(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """The embeddings alone, `(batch, hidden_dim)`.
+        """The embeddings alone, `(batch, dim)`.
 
         The same as `self(inputs)["embedding"]`, but the last layer computes nothing beyond
         `[CLS]` where that is the only position that is read.
         """
+        return self.reduce(self.features(inputs, training=training))
+
+    def features(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """What `reduce` takes: unit-length vectors `(batch, feature_dim)`."""
         padding_mask = inputs["padding_mask"]
         hidden = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
         *layers, last = self.transformer_layers
         for layer in layers:
             hidden = layer(hidden, padding_mask, training=training)
-        num_queries = None if self.pooler is None else 1
+        num_queries = 1 if self.config.pooling == "cls_tanh" else None
         hidden = last(hidden, padding_mask, num_queries=num_queries, training=training)
         return unit_length(self._pool(hidden, padding_mask))
 
-    def _pool(self, hidden: Any, padding_mask: Any) -> Any:
-        """The pooled output `(batch, hidden_dim)`, in float32."""
-        if self.pooler is not None:
-            return self.pooler(ops.cast(hidden[:, 0], "float32"))
-        mask = ops.cast(padding_mask, "float32")[:, :, None]
-        # A row of nothing but padding has no mean; its sum is 0.
-        count = ops.maximum(ops.sum(mask, axis=1), 1.0)
-        return ops.sum(ops.cast(hidden, "float32") * mask, axis=1) / count
+    def reduce(self, features: Any) -> Any:
+        """The embeddings `(batch, dim)` that features `(batch, feature_dim)` give."""
+        return features if self.reduction is None else unit_length(self.reduction(features))
 
-    def _make_pooler(self) -> keras.layers.Dense:
-        """The dense layer on `[CLS]`."""
+    def _pool(self, hidden: Any, padding_mask: Any) -> Any:
+        """The pooled output `(batch, feature_dim)`, in float32."""
+        if self.config.pooling == "cls_tanh":
+            pooled = ops.cast(hidden[:, 0], "float32")
+        else:
+            mask = ops.cast(padding_mask, "float32")[:, :, None]
+            # A row of nothing but padding has no mean; its sum is 0.
+            count = ops.maximum(ops.sum(mask, axis=1), 1.0)
+            pooled = ops.sum(ops.cast(hidden, "float32") * mask, axis=1) / count
+        return pooled if self.pooler is None else self.pooler(pooled)
+
+    def _make_dense(self, name: str, width: int, activation: str | None = None) -> keras.layers.Dense:
+        """A dense layer on vectors of sentences."""
         return keras.layers.Dense(
-            self.config.hidden_dim,
-            activation="tanh",
+            width,
+            activation=activation,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=self.config.initializer_range),
             dtype="float32",
-            name="pooler",
+            name=name,
         )
 
     def _build_weights(self) -> None:
@@ -185,6 +212,8 @@ class Encoder(keras.Model):
                 layer.build((None, None, width))
             if self.pooler is not None:
                 self.pooler.build((None, width))
+            if self.reduction is not None:
+                self.reduction.build((None, self.config.feature_dim))
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
@@ -211,7 +240,9 @@ def weight_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         f"embeddings/{table}/embeddings": (count, width) for table, count in rows.items()
     }
     norms = ["embeddings/norm"]
-    dense = {"pooler": (width, width)} if config.pooling == "cls_tanh" else {}
+    dense = {"pooler": (width, config.feature_dim)} if config.pooling == "cls_tanh" or config.pooled_dim else {}
+    if config.embedding_dim:
+        dense["reduction"] = (config.feature_dim, config.embedding_dim)
     for layer in (f"layer_{number}" for number in range(config.num_layers)):
         norms += [f"{layer}/attention_norm", f"{layer}/output_norm"]
         dense |= {f"{layer}/attention/{part}": (width, width) for part in ("query", "key", "value", "output")}
@@ -225,21 +256,25 @@ def weight_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
 def count_parameters(config: EncoderConfig) -> dict[str, int]:
     """The closed formula for the number of weights, by part.
 
-    With V words, P positions, S segments, L layers, width H and feed-forward width F:
+    With V words, P positions, S segments, L layers, width H, feed-forward width F, pooled
+    width Q (H unless it is set) and embedding width D:
 
         embeddings = (V + P + S) H + 2 H
         layers     = L (4 (H^2 + H) + 2 H F + F + H + 4 H)
-        pooler     = H^2 + H                            (0 with pooling = mean)
+        pooler     = H Q + Q                            (0 with pooling = mean and no `pooled_dim`)
+        reduction  = Q D + D                            (0 without `embedding_dim`)
 
     Returns:
-        `embeddings`, `layers`, `pooler` and `total`.
+        `embeddings`, `layers`, `pooler`, `reduction` and `total`.
     """
     width, feed_forward = config.hidden_dim, config.intermediate_dim
     rows = config.vocabulary_size + config.max_positions + config.num_segments
     layer = 4 * (width * width + width) + 2 * width * feed_forward + feed_forward + width + 4 * width
+    pooled = config.feature_dim
     parts = {
         "embeddings": rows * width + 2 * width,
         "layers": config.num_layers * layer,
-        "pooler": width * width + width if config.pooling == "cls_tanh" else 0,
+        "pooler": (width + 1) * pooled if config.pooling == "cls_tanh" or config.pooled_dim else 0,
+        "reduction": (pooled + 1) * config.embedding_dim,
     }
     return {**parts, "total": sum(parts.values())}

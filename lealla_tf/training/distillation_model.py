@@ -1,12 +1,13 @@
 """The model that Keras `fit` trains: an encoder, its losses and its step under tf.distribute."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lealla_tf.config import LossConfig
+from lealla_tf.config import EncoderConfig, LossConfig
 from lealla_tf.losses.combined import CombinedLoss, Pairs
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
@@ -33,6 +34,11 @@ class DistillationModel(ReplicatedModel):
             with the batch, for a second forward pass; it must divide the rows of a replica.
             0 embeds all rows at once.
         static_shapes: Let no shape depend on what is in a batch, as TPUs need it.
+        reduce_teacher: Gives what the pattern `synchronized` compares the student's embeddings
+            with, `(rows, dim)`, from the teacher's.
+        reduction_only: Train nothing but the encoder's reduction, for the features that the rest
+            of it gives without dropout.  Where `teacher_dim` is given, these are the teacher's
+            embeddings, which the batch carries.
 
     Call arguments:
         batch: A dictionary of
@@ -43,10 +49,12 @@ class DistillationModel(ReplicatedModel):
         training: Whether dropout is active.
 
     Returns:
-        `Pairs` of embeddings, `(rows, dim)` each.
+        `Pairs` of features, `(rows, feature_dim)` each, which are the embeddings unless the
+        encoder reduces them.
 
     Raises:
-        ValueError: if a distillation loss has a weight and `teacher_dim` is not given.
+        ValueError: if a distillation loss has a weight and `teacher_dim` is not given, or what
+            is to be compared has another width than the teacher.
 
     Reference: LEALLA, section 3.3.
     """
@@ -61,6 +69,8 @@ class DistillationModel(ReplicatedModel):
         compile_encoder: bool = False,
         chunk: int = 0,
         static_shapes: bool = False,
+        reduce_teacher: Callable[[Any], Any] | None = None,
+        reduction_only: bool = False,
         name: str = "distillation_model",
     ) -> None:
         super().__init__(
@@ -74,20 +84,28 @@ class DistillationModel(ReplicatedModel):
         self.encoder = encoder
         self.combined_loss = CombinedLoss(loss, block=chunk)
         self.pad_id = pad_id
-        self.projection = keras.layers.Dense(teacher_dim, dtype="float32", name="projection") if loss.feature else None
-        if self.projection is not None:
+        self.projection: Any = None
+        if loss.feature and loss.feature_pattern == "after_embedding":
+            self.projection = keras.layers.Dense(teacher_dim, dtype="float32", name="projection")
             self.projection.build((None, encoder.config.dim))
+        elif loss.feature:
+            _check_pattern(loss.feature_pattern, encoder.config, teacher_dim, reduce_teacher)
+        self._reduce_teacher: Any = reduce_teacher
+        self._reduction_only = reduction_only
         self._teacher = teacher
         self._teacher_dim = teacher_dim
         self._chunk = chunk
         self.static_shapes = static_shapes
         self._embed = (
-            tf.function(encoder.embed, autograph=False, jit_compile=True) if compile_encoder else encoder.embed
+            tf.function(encoder.features, autograph=False, jit_compile=True) if compile_encoder else encoder.features
         )
         self.built = True
 
     def call(self, batch: Batch, training: bool = False) -> Pairs:
-        """Embeddings of both sides, from one pass through the encoder."""
+        """Features of both sides, from one pass through the encoder."""
+        if self._reduction_only and self._teacher_dim is not None:
+            return self._teacher_embeddings(batch)
+        training = training and not self._reduction_only
         token_ids = tf.concat([batch["source_token_ids"], batch["target_token_ids"]], axis=0)
         padding_mask = tf.cast(tf.not_equal(token_ids, self.pad_id), tf.int32)
         embedding = self._embed({"token_ids": token_ids, "padding_mask": padding_mask}, training=training)
@@ -101,14 +119,14 @@ class DistillationModel(ReplicatedModel):
         Args:
             x: The batch.
             y: Not used; part of Keras' signature, as `sample_weight` and `training` are.
-            y_pred: The embeddings, `call(x)`.
+            y_pred: The features, `call(x)`.
             sample_weight: Not used.
             training: Not used.
 
         Returns:
             A float32 scalar.
         """
-        student = y_pred
+        student = Pairs(*(self.encoder.reduce(features) for features in y_pred))
         rows = tf.shape(student.source)[0]
         known: dict[str, Any] = {"first_row": rows * replica_id()}
         if self.combined_loss.config.mask_duplicates:
@@ -117,8 +135,8 @@ class DistillationModel(ReplicatedModel):
             known["teacher"] = self._teacher_embeddings(x)
         if self.combined_loss.config.logit:
             known["all_teachers"] = gather_pairs(known["teacher"])
-        if self.projection is not None:
-            known["projected"] = Pairs(*(self.projection(embedding) for embedding in student))
+        if self.combined_loss.config.feature:
+            known |= self._compared(y_pred, student, known["teacher"])
         terms = self.combined_loss(student, gather_pairs(student), **known)
         for name, part in terms.items():
             # The metric averages over replicas what must be summed over them.
@@ -127,10 +145,12 @@ class DistillationModel(ReplicatedModel):
 
     def compute_gradients(self, batch: Batch) -> list[Any]:
         """The gradients of the replica's part of the loss, one for each of `trainable_variables`."""
-        if self._chunk:
+        if self._chunk and not self._reduction_only:
             return self._compute_gradients_by_chunks(batch)
+        # Of what is frozen there is nothing to be remembered.
+        frozen = self._features(batch, training=False) if self._reduction_only else None
         with tf.GradientTape() as tape:
-            loss = self.compute_loss(batch, y_pred=self(batch, training=True))
+            loss = self.compute_loss(batch, y_pred=frozen or self(batch, training=True))
         gradients: list[Any] = tape.gradient(loss, self.trainable_variables)
         return gradients
 
@@ -140,8 +160,7 @@ class DistillationModel(ReplicatedModel):
 
     def test_step(self, batch: Batch) -> None:
         """The losses of one replica's part of the batch, without dropout."""
-        embeddings = self._embed_by_chunks(batch, training=False) if self._chunk else self(batch, training=False)
-        self.compute_loss(batch, y_pred=embeddings, training=False)
+        self.compute_loss(batch, y_pred=self._features(batch, training=False), training=False)
 
     @property
     def extra_weights(self) -> dict[str, Any]:
@@ -149,21 +168,31 @@ class DistillationModel(ReplicatedModel):
         layer = self.projection
         return {} if layer is None else {f"projection/{variable.name}": variable for variable in layer.variables}
 
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The weights that a step changes."""
+        reduction = self.encoder.reduction
+        if self._reduction_only and reduction is not None:
+            return list(reduction.trainable_variables)
+        return list(super().trainable_variables)
+
     def _compute_gradients_by_chunks(self, batch: Batch) -> list[Any]:
         """The same gradients, with a tape over one chunk of the batch at a time."""
         seeds = self.encoder.non_trainable_variables
         first_draws = [tf.identity(seed.value) for seed in seeds]
-        embeddings = self._embed_by_chunks(batch, training=True)
-        of_projection = [] if self.projection is None else self.projection.trainable_variables
+        features = self._features(batch, training=True)
+        heads = [layer for layer in (self.encoder.reduction, self.projection) if layer is not None]
         with tf.GradientTape() as tape:
-            tape.watch(embeddings)
-            loss = self.compute_loss(batch, y_pred=embeddings)
-        upstream, of_projection = tape.gradient(loss, (embeddings, of_projection))
+            tape.watch(features)
+            loss = self.compute_loss(batch, y_pred=features)
+        of_heads = [layer.trainable_variables for layer in heads]
+        upstream, of_heads = tape.gradient(loss, (features, of_heads))
         # The second pass is to drop the units that the first one dropped.
         for seed, value in zip(seeds, first_draws, strict=True):
             seed.assign(value)
-        # The weights come in the order of the layers, the first of which looks the tokens up.
-        table, *others = self.encoder.trainable_variables
+        # The weights come in the order of the layers: the first looks the tokens up, and the heads are the last.
+        table, *others = self.trainable_variables
+        others = others[: len(others) - sum(map(len, of_heads))]
         of_table, of_others = sum_gradients(
             lambda rows: self(rows, training=True),
             _token_ids(batch),
@@ -173,12 +202,23 @@ class DistillationModel(ReplicatedModel):
             others,
             self.static_shapes,
         )
-        return [of_table, *of_others, *of_projection]
+        return [of_table, *of_others, *itertools.chain(*of_heads)]
 
-    def _embed_by_chunks(self, batch: Batch, training: bool) -> Pairs:
-        """The embeddings of all rows of the replica."""
-        widths = Pairs(self.encoder.config.dim, self.encoder.config.dim)
+    def _features(self, batch: Batch, training: bool) -> Pairs:
+        """The features of all rows of the replica, by chunks if they are to be."""
+        if not self._chunk or (self._reduction_only and self._teacher_dim is not None):
+            return self(batch, training=training)
+        widths = Pairs(self.encoder.config.feature_dim, self.encoder.config.feature_dim)
         return map_chunks(lambda rows: self(rows, training=training), _token_ids(batch), self._chunk, widths)
+
+    def _compared(self, features: Pairs, student: Pairs, teacher: Pairs) -> dict[str, Pairs]:
+        """The two things that feature distillation compares."""
+        pattern = self.combined_loss.config.feature_pattern
+        if pattern == "distillation_first":
+            return {"projected": features}
+        if pattern == "synchronized":
+            return {"projected": student, "feature_teacher": Pairs(*map(self._reduce_teacher, teacher))}
+        return {"projected": Pairs(*map(self.projection, student))}
 
     def _teacher_embeddings(self, batch: Batch) -> Pairs:
         """The frozen teacher's embeddings of this replica's rows."""
@@ -188,6 +228,21 @@ class DistillationModel(ReplicatedModel):
         elif self._teacher is not None:
             sides = Pairs(*(self._teacher(inputs) for inputs in sides))
         return Pairs(*(tf.stop_gradient(tf.cast(side, tf.float32)) for side in sides))
+
+
+def _check_pattern(
+    pattern: str, encoder: EncoderConfig, teacher_dim: int | None, reduce_teacher: Callable[[Any], Any] | None
+) -> None:
+    """Raises `ValueError` if what the pattern compares differs in width."""
+    if pattern == "distillation_first" and encoder.feature_dim != teacher_dim:
+        raise ValueError(
+            "The pattern `distillation_first` compares the pooled vector with the teacher's embedding: set "
+            f"encoder.pooled_dim={teacher_dim}. Received: a pooled vector of {encoder.feature_dim} dimensions."
+        )
+    if pattern == "synchronized" and reduce_teacher is None:
+        raise ValueError(
+            "The pattern `synchronized` needs the run that reduces the teacher: set teacher.reduction. Received: none."
+        )
 
 
 def _token_ids(batch: Batch) -> dict[str, Any]:

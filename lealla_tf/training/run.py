@@ -30,6 +30,7 @@ from lealla_tf.training.claim import claimed_run, joined_run
 from lealla_tf.training.cross_replica import replica_id
 from lealla_tf.training.distillation_model import DistillationModel
 from lealla_tf.training.optimizer import make_optimizer
+from lealla_tf.training.reduction import load_origin, load_reduction
 from lealla_tf.training.replicated_model import ReplicatedModel
 from lealla_tf.training.state import read_state, restore_state
 from lealla_tf.training.strategy import distribute_batches, make_strategy
@@ -216,7 +217,7 @@ class Run(abc.ABC):
         if self.config.training.stack_from:
             stack_into(self.model.encoder, checkpoint)
         else:
-            checkpoint.assign_to(self.model.encoder)
+            checkpoint.start(self.model.encoder)
 
     def fit(self) -> Outcome:
         """Runs the steps that are left."""
@@ -333,26 +334,30 @@ class _DistillationRun(Run):
         self._embed = embed_with(self.model.encoder, self.tokenizer)
 
     def prepare(self) -> None:
-        """Loads the teacher that embeds on the fly."""
+        """Loads the teacher that embeds on the fly, or finds what is to be reduced."""
+        self.reduced = load_origin(self.config)
         self.teacher = self._make_teacher() if self._make_teacher else None
 
     def make_model(self, encoder: Encoder) -> DistillationModel:
         """The model with all its losses."""
-        teacher_dim = None
-        if self.teacher is not None:
-            teacher_dim = self.teacher.dim
-        elif self.corpus.teacher is not None:
-            teacher_dim = self.corpus.teacher["dim"]
-        return DistillationModel(
-            encoder,
-            self.config.loss,
-            self.vocabulary.pad_id,
-            teacher_dim,
-            self.teacher.embed_inputs if self.teacher else None,
-            compile_encoder=self.config.training.jit_compile,
-            chunk=self.config.batch.chunk,
-            static_shapes=self.config.training.strategy == "tpu",
-        )
+        loss, reduce_teacher = self.config.loss, None
+        if loss.feature and loss.feature_pattern == "synchronized":
+            reduce_teacher = load_reduction(self.config, self.facts["teacher"])
+        try:
+            return DistillationModel(
+                encoder,
+                loss,
+                self.vocabulary.pad_id,
+                self._teacher_dim(),
+                self.teacher.embed_inputs if self.teacher else None,
+                compile_encoder=self.config.training.jit_compile,
+                chunk=self.config.batch.chunk,
+                static_shapes=self.config.training.strategy == "tpu",
+                reduce_teacher=reduce_teacher,
+                reduction_only=self.reduced is not None,
+            )
+        except ValueError as error:  # how wide the teacher is shows only now
+            raise UsageError(str(error)) from error
 
     def batches(self, mixture: Mixture, worker: int, num_workers: int) -> tf.data.Dataset:
         """A worker's rows of the batches of the steps that are left."""
@@ -373,10 +378,21 @@ class _DistillationRun(Run):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The teacher whose targets the run learns from."""
+        """The teacher whose embeddings the run learns from, or to reduce."""
+        if self.reduced is not None:
+            return {"teacher": self.reduced.fingerprint}
         if self.teacher is not None:
             return {"teacher": self.teacher.fingerprint}
         return {"teacher": self.corpus.teacher["fingerprint"] if self.corpus.teacher else None}
+
+    def _teacher_dim(self) -> int | None:
+        """The width of the teacher's embeddings, if there are any to be had."""
+        if self.teacher is not None:
+            return self.teacher.dim
+        stored = self.corpus.teacher
+        if stored is None or (self.reduced is not None and stored["fingerprint"] != self.reduced.fingerprint):
+            return None
+        return int(stored["dim"])
 
 
 def check_settings(config: Config, vocabulary: Vocabulary) -> None:

@@ -82,6 +82,14 @@ def test_pooling_by_the_mean():
     np.testing.assert_allclose(pack(encoder).embed(SENTENCES), plain(encoder).embed(SENTENCES), atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["cls_tanh", "mean"])
+def test_wider_pooling_and_reduction(pooling):
+    encoder = make_encoder(pooling=pooling, pooled_dim=24, embedding_dim=7)
+    found = pack(encoder).embed(SENTENCES)
+    assert found.shape == (len(SENTENCES), 7)
+    np.testing.assert_allclose(found, plain(encoder).embed(SENTENCES), atol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def encoder():
     return make_encoder()

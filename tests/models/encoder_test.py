@@ -85,7 +85,13 @@ def reference(weights: dict[str, Array], inputs: dict[str, Array], config: Encod
             [row[mask == 1].mean(axis=0) for row, mask in zip(hidden, inputs["padding_mask"], strict=True)]
         )
     else:
-        pooled = np.tanh(dense(hidden[:, 0], "pooler"))
+        pooled = hidden[:, 0]
+    if config.pooling == "cls_tanh" or config.pooled_dim:
+        pooled = dense(pooled, "pooler")
+    if config.pooling == "cls_tanh":
+        pooled = np.tanh(pooled)
+    if config.embedding_dim:
+        pooled = dense(pooled / np.linalg.norm(pooled, axis=-1, keepdims=True), "reduction")
     embedding = pooled / np.linalg.norm(pooled, axis=-1, keepdims=True)
     return {"embedding": embedding, "pooled_output": pooled, "sequence_output": hidden, "encoder_outputs": outputs}
 
@@ -116,6 +122,30 @@ def test_pooling_by_the_mean_against_numpy() -> None:
         np.testing.assert_allclose(outputs[name], expected[name], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(encoder.embed(INPUTS), expected["embedding"], rtol=1e-3, atol=1e-4)
     assert not [weight for weight in encoder.weights if "pooler" in weight.path]
+
+
+@pytest.mark.parametrize("pooling", ["cls_tanh", "mean"])
+@pytest.mark.parametrize(("pooled_dim", "embedding_dim"), [(13, 0), (0, 3), (13, 3)])
+def test_wider_pooling_and_reduction_against_numpy(pooling: str, pooled_dim: int, embedding_dim: int) -> None:
+    config = dataclasses.replace(
+        CONFIG, pooling=pooling, pooled_dim=pooled_dim, embedding_dim=embedding_dim, initializer_range=0.3
+    )
+    encoder = Encoder.from_encoder_config(config)
+    for layer in (encoder.pooler, encoder.reduction):
+        if layer is not None:
+            layer.bias.assign(np.linspace(-0.5, 0.5, layer.units))
+    expected = reference(weights_of(encoder), INPUTS, config)
+    outputs = encoder(INPUTS)
+    for name in ("embedding", "pooled_output"):
+        np.testing.assert_allclose(outputs[name], expected[name], rtol=1e-3, atol=1e-4)
+    assert outputs["embedding"].shape == (3, config.dim) == (3, embedding_dim or pooled_dim)
+    np.testing.assert_allclose(encoder.embed(INPUTS), expected["embedding"], rtol=1e-3, atol=1e-4)
+    features = encoder.features(INPUTS)
+    assert features.shape == (3, pooled_dim or CONFIG.hidden_dim)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=-1), 1, rtol=1e-5)
+    expected_sizes = {name: tuple(weight.shape) for name, weight in weights_of(encoder).items()}
+    assert weight_shapes(config) == expected_sizes
+    assert Encoder.from_config(encoder.get_config()).config == config
 
 
 def test_the_mean_of_nothing_but_padding_is_finite() -> None:
@@ -312,12 +342,18 @@ def test_count_parameters_by_hand() -> None:
         # four projections, two dense layers, two norms
         "layers": 4 * (4 + 2) + (2 * 3 + 3) + (3 * 2 + 2) + 2 * (2 + 2),
         "pooler": 4 + 2,
+        "reduction": 0,
     }
     assert count_parameters(config) == {**expected, "total": 86 + 49 + 6}
     assert Encoder.from_encoder_config(config).count_params() == 86 + 49 + 6
     mean = dataclasses.replace(config, pooling="mean")
     assert count_parameters(mean) == {**expected, "pooler": 0, "total": 86 + 49}
     assert Encoder.from_encoder_config(mean).count_params() == 86 + 49
+    # 2 -> 5 -> 3
+    reduced = dataclasses.replace(mean, pooled_dim=5, embedding_dim=3)
+    total = 86 + 49 + 15 + 18
+    assert count_parameters(reduced) == {**expected, "pooler": 10 + 5, "reduction": 15 + 3, "total": total}
+    assert Encoder.from_encoder_config(reduced).count_params() == total
 
 
 # --- unit_length
