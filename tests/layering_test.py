@@ -32,6 +32,8 @@ ROWS = {
     "training": 4,
     "evaluation": 5,
     "compression": 6,
+    # Sets of runs as data, what they came to, and how they compare; training and judging are handed in.
+    "experiments": 6,
     "cli": 7,
 }
 

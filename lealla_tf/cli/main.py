@@ -9,7 +9,7 @@ from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from lealla_tf import __version__
-from lealla_tf.cli import embed, evaluate, export, mine, prepare, pretrain, score, train, vocabulary
+from lealla_tf.cli import embed, evaluate, experiment, export, mine, prepare, pretrain, score, train, vocabulary
 from lealla_tf.errors import UserError
 
 # In the order in which they are used.
@@ -19,6 +19,7 @@ COMMANDS = {
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "experiment": experiment,
     "export": export,
     "embed": embed,
     "mine": mine,
