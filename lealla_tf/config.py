@@ -385,34 +385,30 @@ class Config:
             length=self.batch.length,
             max_positions=self.encoder.max_positions,
         )
-        if self.loss.feature and self.loss.feature_pattern == "distillation_first":
-            _require(
-                self.encoder.embedding_dim > 0,
-                "The pattern `distillation_first` needs `encoder.pooled_dim`, the teacher's width, and "
-                "`encoder.embedding_dim`, the width to reduce it to.",
-                embedding_dim=self.encoder.embedding_dim,
-            )
-            _require(
-                self.loss.additive_margin > 0 or self.loss.logit > 0,
-                "The pattern `distillation_first` needs another loss beside it: it does not reach the last layer.",
-                additive_margin=self.loss.additive_margin,
-                logit=self.loss.logit,
-            )
-        if self.training.trained == "reduction":
-            self._check_reduction()
-
-    def _check_reduction(self) -> None:
-        """Raises `ValueError` unless there is something to reduce, and nothing else to learn from."""
+        encoder, loss, training = self.encoder, self.loss, self.training
+        first = loss.feature > 0 and loss.feature_pattern == "distillation_first"
         _require(
-            bool(self.training.init_from) and self.encoder.embedding_dim > 0,
-            "`training.trained=reduction` needs `training.init_from`, what to reduce, and `encoder.embedding_dim`.",
-            init_from=self.training.init_from,
-            embedding_dim=self.encoder.embedding_dim,
+            encoder.embedding_dim > 0 or not first,
+            "The pattern `distillation_first` needs `encoder.pooled_dim`, the teacher's width, and "
+            "`encoder.embedding_dim`, the width to reduce it to.",
+            embedding_dim=encoder.embedding_dim,
         )
         _require(
-            not self.loss.needs_teacher,
+            loss.additive_margin + loss.logit > 0 or not first,
+            "The pattern `distillation_first` needs another loss beside it: it does not reach the last layer.",
+            additive_margin=loss.additive_margin,
+            logit=loss.logit,
+        )
+        _require(
+            (training.init_from != "" and encoder.embedding_dim > 0) or training.trained != "reduction",
+            "`training.trained=reduction` needs `training.init_from`, what to reduce, and `encoder.embedding_dim`.",
+            init_from=training.init_from,
+            embedding_dim=encoder.embedding_dim,
+        )
+        _require(
+            not (loss.needs_teacher and training.trained == "reduction"),
             "`training.trained=reduction` learns by the additive-margin loss alone: set `loss.feature` and "
             "`loss.logit` to 0.",
-            feature=self.loss.feature,
-            logit=self.loss.logit,
+            feature=loss.feature,
+            logit=loss.logit,
         )
