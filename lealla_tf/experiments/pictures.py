@@ -112,21 +112,25 @@ def _draw_bars(names: Sequence[str], results: Results, pattern: str, path: Path)
 
 def _draw_parameters(names: Sequence[str], results: Results, pattern: str, path: Path) -> None:
     """What a run reached, against its parameters beside the tables, on a logarithmic axis."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     with _figure(path, _WIDTH, _HEIGHT) as figure:
         axis = figure.subplots()
-        for name in names:
-            found = spread(results[name], pattern)
-            if found is None:
-                continue
+        known = {name: found for name in names if (found := spread(results[name], pattern))}
+        # In the order of their heights, names go to both sides by turns: many runs may be of one size.
+        for number, (name, found) in enumerate(sorted(known.items(), key=lambda item: item[1].mean)):
             place = _size(results[name][0]), 100 * found.mean
             deviation = None if found.deviation is None else 100 * found.deviation
             axis.errorbar(*place, yerr=deviation, fmt="o", markersize=4, color=_COLOURS[0], capsize=2.5, linewidth=1)
-            axis.annotate(name, place, (5, 4), textcoords="offset points", size=7)
+            side = -1 if number % 2 else 1
+            offset = {"xytext": (6 * side, 0), "textcoords": "offset points", "ha": "left" if side > 0 else "right"}
+            axis.annotate(name, place, va="center", size=7, **offset)
         axis.set(xscale="log", xlabel="parameters without the embedding tables, millions")
         axis.set(ylabel=f"{name_of(pattern)}, per cent")
-        axis.margins(x=0.18, y=0.12)
+        axis.margins(x=0.3, y=0.12)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter("")
+        axis.xaxis.set_minor_locator(NullLocator())
         _tidy(axis)
 
 
