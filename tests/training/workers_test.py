@@ -76,7 +76,7 @@ def test_a_killed_chief_and_a_run_of_one_that_goes_on_with_two(run, alone):
     assert {child.out.read_text() for child in finished} == {f"{run.path / run.state['best']}\n"}
     assert_same_end(run, alone)
     # Nothing of it was written twice.
-    assert [entry["step"] for entry in run.validations] == [5, 8, 12]
+    assert [entry["step"] for entry in run.validations] == [4, 5, 8, 12]
     assert not [path for path in run.path.rglob(".*") if path.name != ".lock"]
 
 
