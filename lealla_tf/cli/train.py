@@ -48,7 +48,7 @@ def carry_out(config: Config, vocabulary: "Vocabulary", output: str) -> "Outcome
 
     from lealla_tf.corpus.opening import open_corpus
     from lealla_tf.inference.sentence_encoder import embed_with
-    from lealla_tf.training.run import train
+    from lealla_tf.training.distillation import train
     from lealla_tf.training.strategy import make_strategy
 
     # Before anything is computed: workers and TPUs have to be connected first.

@@ -28,7 +28,7 @@ def pretrain(
 ) -> run.Outcome:
     """Trains an encoder as a masked language model, or goes on with the run that `output` holds.
 
-    What `lealla_tf.training.run.train` says of runs holds here, too: the same arguments
+    What `lealla_tf.training.distillation.train` says of runs holds here, too: the same arguments
     continue a run that was stopped, and its checkpoints are of the same kind, so that `train`
     can start from them.  The last checkpoint counts as the best.
 

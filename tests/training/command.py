@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lealla_tf import checkpoints
 from lealla_tf.cli.main import main
-from lealla_tf.training import run
+from lealla_tf.training import distillation
 from lealla_tf.training.callbacks import RunLog
 
 
@@ -65,7 +65,7 @@ def terminate(step: int) -> None:
 
 def interrupt_in_validation(step: int) -> None:
     """Ctrl-C while the checkpoint of the step is being made."""
-    validate = run.validate
+    validate = distillation.validate
     calls = []
 
     def interrupted(*args: Any) -> Any:
@@ -74,7 +74,7 @@ def interrupt_in_validation(step: int) -> None:
             send(signal.SIGINT)
         return validate(*args)
 
-    run.validate = interrupted
+    distillation.validate = interrupted
 
 
 def fail_in_checkpoint(step: int) -> None:

@@ -55,7 +55,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Child]:
     the five seconds of the import each time.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lealla_tf.training.run", "lealla_tf.inference.loading", "lealla_tf.cli.main"])
+    context.set_forkserver_preload(
+        ["lealla_tf.training.distillation", "lealla_tf.inference.loading", "lealla_tf.cli.main"]
+    )
     directory = tmp_path_factory.mktemp("processes")
     # What the children log about missing GPUs is of no interest.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -11,7 +11,7 @@ from lealla_tf.corpus.opening import Corpus
 from lealla_tf.errors import UsageError
 from lealla_tf.settings import with_settings
 from lealla_tf.text.vocabulary import Vocabulary
-from lealla_tf.training.run import train
+from lealla_tf.training.distillation import train
 
 
 def test_files_of_a_run(unbroken):
