@@ -43,6 +43,8 @@ setup(
         "tokenizers>=0.20",
     ],
     extras_require={
+        # What the programs of benchmarks/ compare with.
+        "benchmarks": ["sentence-transformers>=5.0", "torch>=2.4", "transformers>=4.46"],
         "dev": [
             "faiss-cpu>=1.8",
             "jax>=0.4.35",
