@@ -44,7 +44,14 @@ setup(
     ],
     extras_require={
         # What the programs of benchmarks/ compare with.
-        "benchmarks": ["sentence-transformers>=5.0", "torch>=2.4", "transformers>=4.46"],
+        "benchmarks": [
+            "onnx>=1.17",
+            "onnxruntime>=1.20",
+            "onnxscript>=0.5",
+            "sentence-transformers>=5.0",
+            "torch>=2.7",
+            "transformers>=5.0",
+        ],
         "dev": [
             "faiss-cpu>=1.8",
             "jax>=0.4.35",
