@@ -79,6 +79,7 @@ def _draw_curves(names: Sequence[str], results: Results, path: Path) -> None:
         loss.set(title="Loss (weighted sum)", xlabel="step")
         held_out.set(title="Held-out pairs: precision at 1 in per cent", xlabel="step")
         for axis in (loss, held_out):
+            axis.set_xlim(left=0)
             _tidy(axis)
         figure.legend(loc="outside right upper", frameon=False, fontsize=7)
 
