@@ -129,7 +129,7 @@ def read_experiment(path: str | Path) -> Experiment:
 
 
 def select(experiment: Experiment, names: Sequence[str], seeds: Sequence[int]) -> Experiment:
-    """The experiment with some of its runs, and with other seeds, where either is given.
+    """The experiment with some of its runs and what these need, and with other seeds, where either is given.
 
     Raises:
         UsageError: if there is no run of a name.
@@ -137,14 +137,17 @@ def select(experiment: Experiment, names: Sequence[str], seeds: Sequence[int]) -
     runs = experiment.all_runs
     if unknown := [name for name in names if name not in {run.name for run in runs}]:
         raise UsageError(f"There is no run {unknown[0]!r}. Runs: {', '.join(run.name for run in runs)}.")
-    wanted = [run for run in experiment.runs if not names or run.name in names]
-    # A grid of which but some are wanted is a list of runs.
     grid = experiment.grid
     if names:
-        wanted += [run for run in experiment.grid_runs if run.name in names]
-        grid = ()
+        wanted = set(names)
+        for run in reversed(runs):
+            wanted |= set(_PLACE.findall(" ".join(run.set))) if run.name in wanted else set()
+        # A grid of which but some are wanted is a list of runs.
+        runs, grid = tuple(run for run in runs if run.name in wanted), ()
+    else:
+        runs = experiment.runs
     try:
-        return replace(experiment, runs=tuple(wanted), grid=grid, seeds=tuple(seeds) or experiment.seeds)
+        return replace(experiment, runs=runs, grid=grid, seeds=tuple(seeds) or experiment.seeds)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -10,6 +10,8 @@ import pytest
 from lealla_tf.config import Config
 from lealla_tf.errors import UsageError
 from lealla_tf.experiments.plan import Experiment, Run, read_experiment, select, trials
+from lealla_tf.experiments.results import read_results
+from lealla_tf.experiments.table import by_run, table
 from lealla_tf.presets import PAPER_PRESETS, preset
 from lealla_tf.settings import from_dict
 
@@ -58,6 +60,17 @@ def test_the_paper_s_experiments_are_there(name):
     experiment = read_experiment(DOCS / "experiments" / f"{name}.json")
     assert len(experiment.all_runs) == SIZES[name]
     assert all(len(run.paper) == len(experiment.scores) for run in experiment.runs)
+
+
+@pytest.mark.parametrize("name", ["students", "dimension_reduction"])
+def test_the_results_that_are_kept_are_those_of_the_plan(name):
+    """Their tables can be made again from them; a plan that changes leaves them behind."""
+    directory = DOCS / "replication" / name
+    experiment = read_experiment(directory.with_suffix(".json"))
+    results = read_results(directory)
+    assert results
+    assert {result.run for result in results} <= {run.name for run in experiment.all_runs}
+    assert (directory / "table.md").read_text(encoding="utf-8") == table(experiment, by_run(results))
 
 
 def test_the_architectures_are_the_paper_s_with_one_loss():
@@ -128,6 +141,8 @@ def test_some_of_the_runs_with_other_seeds():
     assert [run.name for run in chosen.all_runs] == ["a", "logit_2"]
     assert chosen.seeds == (7, 8)
     assert select(experiment, [], []) == experiment
+    needing = Experiment(question="?", runs=(*experiment.runs, Run(name="c", set=("teacher.reduction={b}",))))
+    assert [run.name for run in select(needing, ["c"], []).runs] == ["b", "c"]
     with pytest.raises(UsageError, match=r"There is no run 'c'. Runs: a, b, logit_1, logit_2\."):
         select(experiment, ["c"], [])
 
