@@ -47,6 +47,7 @@ def test_json_round_trip_of_every_field() -> None:
             num_segments=1,
             activation="relu",
             pooling="mean",
+            embedding_dim=4,
             dropout=0.25,
             layer_norm_epsilon=1e-6,
             initializer_range=0.5,
@@ -61,11 +62,12 @@ def test_json_round_trip_of_every_field() -> None:
         ),
         batch=BatchConfig(size=4, length=32, buckets=(8, 16), window=3, chunk=2),
         pretraining=PretrainingConfig(text=("de=a.txt",), translation=0.25, rate=0.2),
-        teacher=TeacherConfig(model="here", preprocessor="there"),
+        teacher=TeacherConfig(model="here", preprocessor="there", reduction="beside"),
         loss=LossConfig(
             additive_margin=2.0,
             feature=0.0,
-            logit=3.0,
+            logit=0.0,
+            feature_pattern="synchronized",
             margin=0.0,
             scale=1.0,
             temperature=2.0,
@@ -93,13 +95,18 @@ def test_json_round_trip_of_every_field() -> None:
             log_every=20,
             init_from="elsewhere",
             stack_from="somewhere",
+            trained="reduction",
             worker_timeout=60.0,
         ),
         validation=ValidationConfig(pairs=0),
     )
     default = _flat(to_dict(Config()))
-    assert not [path for path, value in _flat(to_dict(config)).items() if value == default[path]]
-    assert from_dict(Config, json.loads(to_json(config))) == config
+    # Only the pooler that is the default can have another width.
+    unchanged = [path for path, value in _flat(to_dict(config)).items() if value == default[path]]
+    assert unchanged == ["encoder.pooled_dim"]
+    wider = dataclasses.replace(config, encoder=EncoderConfig(pooled_dim=8, embedding_dim=4))
+    for one in (config, wider):
+        assert from_dict(Config, json.loads(to_json(one))) == one
 
 
 def _flat(values: dict[str, Any], path: str = "") -> dict[str, Any]:
