@@ -157,6 +157,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             version of this project wrote it and this one cannot read it.
     """
     directory = Path(path)
+    if not directory.exists():
+        raise DataError(f"{path}: does not exist here; name a directory that `lealla train` wrote.")
     if (directory / RUN_FILE).is_file():
         best = RunDirectory(directory).best
         if best is None:

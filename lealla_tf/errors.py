@@ -6,6 +6,8 @@ their message as one line and exits with `exit_code`; it never prints a tracebac
 them.
 """
 
+import re
+
 
 class UserError(Exception):
     """A mistake that its maker can mend: what was wrong, where, and what to do."""
@@ -23,3 +25,18 @@ class UsageError(UserError):
     """The command line or a configuration asks for something that does not exist."""
 
     exit_code = 2
+
+
+def reason(error: Exception) -> str:
+    """What an error of the operating system or of TensorFlow says, in one line, without the names of files.
+
+    TensorFlow's hold the name of the file that was being written, which is a temporary one,
+    and those of its operators.
+
+    Example:
+        >>> reason(OSError(28, "No space left on device", "a.txt"))
+        'No space left on device'
+    """
+    text = str(getattr(error, "message", None) or getattr(error, "strerror", None) or error)
+    line = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", text.strip().splitlines()[0])
+    return line.rpartition("; ")[2].rstrip(". ")

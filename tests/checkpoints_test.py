@@ -179,9 +179,12 @@ def test_weights_are_named_alike_in_encoders_of_all_names(encoder: Encoder) -> N
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing"):
-        with refused(path, ": is not a checkpoint; name a directory that `lealla train` wrote."):
-            load_checkpoint(path)
+    with refused(tmp_path, ": is not a checkpoint; name a directory that `lealla train` wrote."):
+        load_checkpoint(tmp_path)
+    with refused(tmp_path / "missing", ": does not exist here; name a directory that `lealla train` wrote."):
+        load_checkpoint(tmp_path / "missing")
+    with pytest.raises(DataError, match=r"^https://somewhere/model: does not exist here"):  # both slashes of the name
+        load_checkpoint("https://somewhere/model")
 
 
 MANIFESTS = {

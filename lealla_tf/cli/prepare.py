@@ -5,7 +5,7 @@ import argparse
 from lealla_tf.cli.arguments import add_corpus_argument, add_teacher_arguments, import_tensorflow, log
 from lealla_tf.config import CorpusConfig
 from lealla_tf.corpus.specification import parse_corpus
-from lealla_tf.errors import DataError, UsageError
+from lealla_tf.errors import UsageError
 from lealla_tf.settings import with_settings
 
 HELP = "filter a corpus and store it with a teacher's embeddings, as shards to train on"
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')} must be at least {smallest}. Received: {value}.")
     config = with_settings(CorpusConfig(files=tuple(arguments.corpus), on_error=arguments.on_error), arguments.set)
     if not parse_corpus(config.files):  # before the teacher is loaded, which takes a while
-        raise DataError("No corpus is given; name one with --corpus.")
+        raise UsageError("No corpus is given; name one with --corpus.")
 
     import_tensorflow()
     from lealla_tf.corpus.filtering import report_table

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lealla_tf.cli.arguments import import_tensorflow, log
 from lealla_tf.cli.run_arguments import add_run_arguments, configure_run, report_corpus, report_outcome
-from lealla_tf.errors import DataError
+from lealla_tf.errors import UsageError
 
 HELP = "pre-train an encoder on text and pairs by hiding tokens; `lealla train --init-from` goes on from it"
 
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Pre-trains, or goes on with the run in the output directory."""
     config, vocabulary = configure_run(arguments, {"pretraining.text": arguments.text})
     if not config.corpus.files and not config.pretraining.text:
-        raise DataError("No text is given; name pairs with --corpus, sentences with --text, or both.")
+        raise UsageError("No text is given; name pairs with --corpus, sentences with --text, or both.")
 
     import_tensorflow()
     from lealla_tf.corpus.monolingual import with_text

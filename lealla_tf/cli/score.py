@@ -66,12 +66,12 @@ def _copy_sides(file: "CorpusFile", on_error: str, scratch: Path) -> tuple["Sent
     """The sentences of both sides, of a corpus of any format, by their number."""
     from lealla_tf.corpus.filtering import FileReport
     from lealla_tf.corpus.reading import read_pairs
-    from lealla_tf.corpus.sentences import open_sentences
+    from lealla_tf.corpus.sentences import open_sentences, scratch_file
 
     report = FileReport(file.name, file.language_pair)
     paths = scratch / "source", scratch / "target"
     with contextlib.ExitStack() as stack:
-        copies = [stack.enter_context(path.open("wb")) for path in paths]
+        copies = [stack.enter_context(scratch_file(path)) for path in paths]
         for pair in read_pairs(file, on_error, report):
             for copy, sentence in zip(copies, pair, strict=True):
                 copy.write(sentence.replace("\n", " ").encode() + b"\n")

@@ -9,7 +9,7 @@ from lealla_tf.cli.arguments import add_teacher_arguments, import_tensorflow, lo
 from lealla_tf.cli.run_arguments import add_run_arguments, configure_run, report_corpus, report_outcome
 from lealla_tf.config import Config
 from lealla_tf.corpus.specification import parse_corpus
-from lealla_tf.errors import DataError, UsageError
+from lealla_tf.errors import UsageError
 from lealla_tf.settings import with_settings
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def configure(arguments: argparse.Namespace) -> "tuple[Config, Vocabulary]":
 def _check_before_reading(config: Config, vocabulary: "Vocabulary", output: str) -> None:
     """Tells mistakes that need no corpus to be seen, before one is read for minutes."""
     if not parse_corpus(config.corpus.files):
-        raise DataError("No corpus is given; name one with --corpus.")
+        raise UsageError("No corpus is given; name one with --corpus.")
 
     import_tensorflow()
     from lealla_tf.inference.loading import find_model

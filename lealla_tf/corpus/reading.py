@@ -66,7 +66,7 @@ def malformed_handler(on_error: str, report: FileReport) -> Malformed:
 
     def malformed(reason: str, place: str) -> None:
         if on_error == "stop":
-            raise DataError(f"{place}: {_REMEDIES[reason]}, or skip such with on_error=skip.")
+            raise DataError(f"{place}: {_REMEDIES[reason]}, or skip such ones with --on-error=skip.")
         report.drop_malformed(reason, place)
 
     return malformed

@@ -1,12 +1,13 @@
 """The sentences of a text file by their number, with the text left on disk."""
 
 import codecs
+import contextlib
 import hashlib
 import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -77,12 +78,24 @@ def open_sentences(path: str | os.PathLike[str], scratch: str | os.PathLike[str]
     else:
         digest = hashlib.sha256(os.path.realpath(name).encode()).hexdigest()[:16]
         copy = Path(scratch) / f"{Path(name).name}.{digest}.txt"
-        with copy.open("wb") as file:
+        with scratch_file(copy) as file:
             starts, stops = _find_lines(_copied(file, chunks))
         text = _mapped(copy)
     if text[: len(codecs.BOM_UTF8)] == codecs.BOM_UTF8:
         starts[0] = len(codecs.BOM_UTF8)
     return Sentences(text, starts, stops)
+
+
+@contextlib.contextmanager
+def scratch_file(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file to write; `DataError`, which says what to do, if there is no room for it."""
+    try:
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); make room, or let TMPDIR name a directory that has some."
+        ) from error
 
 
 def check_aligned(*sides: tuple[str | os.PathLike[str], Sequence[str]]) -> None:

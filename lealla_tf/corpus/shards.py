@@ -1,7 +1,6 @@
 """Prepared corpora on disk: TFRecord shards of pairs with their teacher's targets."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from lealla_tf.corpus.segments import Array, Segment
 from lealla_tf.corpus.specification import SHARDS_KIND
-from lealla_tf.errors import DataError
+from lealla_tf.errors import DataError, reason
 from lealla_tf.files import MANIFEST, atomic_file, read_json
 
 _TEACHER = ("source_teacher", "target_teacher")
@@ -37,7 +36,7 @@ def write_shard(path: str | os.PathLike[str], segment: Segment) -> None:
                 # Otherwise the order of the features, and with it the bytes of the file, change with the process.
                 writer.write(example.SerializeToString(deterministic=True))
     except (OSError, tf.errors.OpError) as error:
-        raise DataError(f"{path}: cannot be written ({_reason(error)}); make room or mend its directory.") from error
+        raise DataError(f"{path}: cannot be written ({reason(error)}); make room or mend its directory.") from error
 
 
 def read_shard(path: str | os.PathLike[str], count: int, teacher_dim: int | None) -> Segment:
@@ -59,9 +58,9 @@ def read_shard(path: str | os.PathLike[str], count: int, teacher_dim: int | None
     except tf.errors.NotFoundError as error:
         raise DataError(f"{path}: is missing; run the same `lealla prepare` command again to write it.") from error
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise DataError(f"{path}: is damaged ({_reason(error)}); {_REMEDY}.") from error
+        raise DataError(f"{path}: is damaged ({reason(error)}); {_REMEDY}.") from error
     except tf.errors.OpError as error:
-        raise DataError(f"{path}: cannot be read ({_reason(error)}); make it readable.") from error
+        raise DataError(f"{path}: cannot be read ({reason(error)}); make it readable.") from error
     if (found := len(columns["source"])) != count:
         held = found if found < count else f"more than {count}"
         raise DataError(f"{path}: holds {held} pairs where the manifest says {count}; {_REMEDY}.")
@@ -127,12 +126,6 @@ def _bytes_feature(value: bytes | Array) -> Any:
     """A text, or a row of float16, as a feature."""
     raw = value if isinstance(value, bytes) else value.astype("<f2").tobytes()
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
-
-
-def _reason(error: OSError | tf.errors.OpError) -> str:
-    """What an error of the operating system or of TensorFlow says, in one line, without the names of operators."""
-    text = str((error.strerror or error) if isinstance(error, OSError) else error.message)
-    return re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", text.splitlines()[0]).rstrip(". ")
 
 
 def _decode_teacher(path: str | os.PathLike[str], column: Array, dim: int) -> Array:

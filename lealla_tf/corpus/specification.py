@@ -205,7 +205,9 @@ def _shard_language_pairs(directory: Path) -> list[str]:
         raise DataError(f"{directory}: is no directory; shards are the directory that `lealla prepare` wrote.")
     path = directory / MANIFEST
     if not path.is_file():
-        raise DataError(f"{directory}: is a directory without {MANIFEST}; name one that `lealla prepare` wrote.")
+        raise DataError(
+            f"{directory}: is a directory without {MANIFEST}; name a file, or a directory that `lealla prepare` wrote."
+        )
     manifest = read_json(path)
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     if kind != SHARDS_KIND:

@@ -90,14 +90,19 @@ class EmbeddingFiles:
 @contextlib.contextmanager
 def _claimed(path: Path) -> Iterator[IO[bytes]]:
     """The file at `path`, old or new, while no other process has it."""
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(
-                f"{path}: another process writes this file; wait for it, or name another --cache."
-            ) from error
-        yield file
+    try:
+        with path.open("a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DataError(
+                    f"{path}: another process writes this file; wait for it, or name another --cache."
+                ) from error
+            yield file
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); make room, or name a directory that has some with --cache."
+        ) from error
 
 
 def _resume(file: IO[bytes]) -> int:

@@ -75,6 +75,9 @@ def find_united_nations(
         raise UsageError(f"No files of the part {chosen} in {directory}. There: {', '.join(sorted(found))}.")
     files = found[chosen]
     wanted = _default_pairs({name or code for name, code in files}) if pairs is None else pairs
+    if not wanted:
+        (alone,) = files.values()
+        raise DataError(f"{alone}: is the only file of the part {chosen}; add that of another language.")
     return chosen, {pair: _sides(directory, files, pair) for pair in wanted}
 
 

@@ -138,7 +138,7 @@ def find_model(handle: str) -> Path:
     Raises:
         DataError: if there is no such path, or the handle cannot be fetched.
     """
-    if Path(handle).exists():
+    if handle and Path(handle).exists():  # of an empty name, Path makes the working directory
         return Path(handle)
     if "://" not in handle:
         raise DataError(

@@ -1,6 +1,7 @@
 """Writing an exported directory: three SavedModels, the model card, the manifest; checked before it appears."""
 
 import dataclasses
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 import lealla_tf
+from lealla_tf.errors import reason
 from lealla_tf.files import MANIFEST, atomic_directory, sha256, write_json
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.progress import Progress
@@ -76,10 +78,10 @@ def export_model(
         progress(f"writing {ENCODER}")
         with _vocabulary_file(vocabulary) as file:
             module = make_encoder(encoder, file)
-            tf.saved_model.save(module, str(temporary / ENCODER), encoder_signatures(module))
+            _save(module, temporary / ENCODER, encoder_signatures(module))
         progress(f"writing {SENTENCE_ENCODER}")
         module = make_sentence_encoder(encoder, tokenizer, facts.sequence_length)
-        tf.saved_model.save(module, str(temporary / SENTENCE_ENCODER), sentence_encoder_signatures(module))
+        _save(module, temporary / SENTENCE_ENCODER, sentence_encoder_signatures(module))
         write_json(temporary / REFERENCE, _reference(encoder, tokenizer, facts.sequence_length))
         card = model_card(facts, encoder.config, encoder.count_params())
         (temporary / CARD).write_text(card, encoding="utf-8")
@@ -91,7 +93,15 @@ def export_model(
 def write_preprocessor(directory: Path, tokenizer: Tokenizer, length: int) -> None:
     """Writes the SavedModel of a preprocessor whose rows are of `length` tokens by default."""
     module = make_preprocessor(tokenizer, length)
-    tf.saved_model.save(module, str(directory), preprocessor_signatures(module))
+    _save(module, directory, preprocessor_signatures(module))
+
+
+def _save(module: tf.Module, directory: Path, signatures: dict[str, Any]) -> None:
+    """Writes a SavedModel; `OSError`, as from any other file, if it cannot be written."""
+    try:
+        tf.saved_model.save(module, str(directory), signatures)
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, reason(error), str(directory)) from error
 
 
 def _check_fit(encoder: Encoder, vocabulary: Vocabulary, facts: ModelFacts) -> None:

@@ -171,7 +171,7 @@ def test_mistakes_are_found_before_anything_is_written(checkpoint, tmp_path):
         given = {"--output": tmp_path / "output"} | dict([arguments])
         with pytest.raises(error, match=message):
             run(checkpoint.directory, *(part for pair in given.items() for part in pair))
-    with pytest.raises(DataError, match="nowhere: is not a checkpoint"):
+    with pytest.raises(DataError, match="nowhere: does not exist here; name a directory that `lealla train` wrote"):
         run(tmp_path / "nowhere", "--output", tmp_path / "output")
     assert not (tmp_path / "output").exists()
 

@@ -96,7 +96,7 @@ def test_mistakes_are_told_before_the_teacher_is_loaded(corpus, loaded, tmp_path
     ]:
         with pytest.raises(error, match=message):
             run("--corpus", corpus, "--teacher", "the/model", "--output", tmp_path / "out", *arguments)
-    with pytest.raises(DataError, match=r"^No corpus is given; name one with --corpus.$"):
+    with pytest.raises(UsageError, match=r"^No corpus is given; name one with --corpus.$"):
         run("--teacher", "the/model", "--output", tmp_path / "out")
     assert loaded == [] and not (tmp_path / "out").exists()
 

@@ -195,7 +195,7 @@ def test_mistakes_are_told_before_the_corpus_is_read(vocabulary, checkpoint, tas
             parsed.run(parsed)
     assert not (tmp_path / "run").exists()
     parsed = make_parser().parse_args(["train", f"--vocabulary={vocabulary}", f"--output={tmp_path / 'run'}"])
-    with pytest.raises(DataError, match=r"^No corpus is given; name one with --corpus"):
+    with pytest.raises(UsageError, match=r"^No corpus is given; name one with --corpus"):
         parsed.run(parsed)
 
 

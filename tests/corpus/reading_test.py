@@ -94,7 +94,9 @@ def test_malformed_lines_are_counted_and_skipped(tmp_path, reason):
 def test_stop_raises_at_the_first_malformed_line(tmp_path, reason):
     bad, message = BAD_LINES[reason]
     path = write(tmp_path / "a.tsv", b"a\tb\n" + bad + b"\n")
-    with pytest.raises(DataError, match=f"^{re.escape(f'{path}:2: {message}, or skip such with on_error=skip.')}$"):
+    with pytest.raises(
+        DataError, match=f"^{re.escape(f'{path}:2: {message}, or skip such ones with --on-error=skip.')}$"
+    ):
         read(path, on_error="stop")
 
 

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import os
+import resource
 import threading
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_what_cannot_be_read(tmp_path, monkeypatch, data, message, chunk):
 def test_a_missing_file(tmp_path):
     with pytest.raises(DataError, match="nowhere: cannot be read"):
         open_sentences(tmp_path / "nowhere", tmp_path)
+
+
+def test_a_scratch_directory_without_room(tmp_path):
+    (tmp_path / "text.gz").write_bytes(gzip.compress(b"Eins.\n" * 1000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(
+            DataError, match=r"text\.gz\..*\.txt: cannot be written \(File too large\); make room, or let"
+        ):
+            open_sentences(tmp_path / "text.gz", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_files_that_are_not_aligned():

@@ -131,7 +131,10 @@ def test_unknown_forms_are_usage_errors_of_one_line(argument, message):
         ("de=UN.en-de.{en,fr}", "UN.en-de.fr: does not exist; name an existing file for en-de."),
         ("./none", "./none: does not exist; name a directory of shards, or put the language before it."),
         ("none.json", "none.json: cannot be read (No such file or directory)."),
-        ("de=empty", "empty: is a directory without manifest.json; name one that `lealla prepare` wrote."),
+        (
+            "de=empty",
+            "empty: is a directory without manifest.json; name a file, or a directory that `lealla prepare` wrote.",
+        ),
         ("empty", "empty: is a directory without manifest.json"),
         ("other", "manifest.json: says kind 'checkpoint', not 'lealla-shards'; name one that `lealla prepare` wrote."),
         ("no_pairs", "manifest.json: names no language pairs; write the shards again with `lealla prepare`."),

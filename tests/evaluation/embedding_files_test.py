@@ -2,6 +2,7 @@
 
 import fcntl
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -89,6 +90,22 @@ def test_a_file_that_another_process_writes_is_left_alone(tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="another process writes this file; wait for it, or name another --cache"):
             EmbeddingFiles(Model(), "abc", tmp_path).embed(SENTENCES, "de")
+
+
+def test_a_disk_without_room_is_told_and_gone_on_from(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # the header and the first chunk of 48 bytes
+    try:
+        with pytest.raises(
+            DataError,
+            match=r"/x\..*\.partial: cannot be written \(File too large\); make room, or name a directory that",
+        ):
+            EmbeddingFiles(Model(), "model", tmp_path).embed(SENTENCES, "x")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    model = Model()
+    np.testing.assert_array_equal(EmbeddingFiles(model, "model", tmp_path).embed(SENTENCES, "x"), expected())
+    assert model.embedded == SENTENCES[4:]
 
 
 def test_a_damaged_file_is_named(tmp_path):

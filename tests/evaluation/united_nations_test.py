@@ -123,6 +123,9 @@ def test_what_is_there_is_found(tmp_path):
     ]:
         with pytest.raises(error, match=message):
             find_united_nations(tmp_path, *arguments)
+    write(tmp_path, "UNv1.0.devset.en", ["x"])
+    with pytest.raises(DataError, match=r"UNv1\.0\.devset\.en: is the only file of the part devset; add that of ano"):
+        find_united_nations(tmp_path, None, "devset")
     with pytest.raises(DataError, match=r"holds no file like UNv1\.0\.6way\.en"):
         find_united_nations(tmp_path / "..")
     with pytest.raises(DataError, match="nowhere: is not a directory"):

@@ -212,6 +212,8 @@ def test_nothing_there(tmp_path):
     assert "does not exist; name a checkpoint, an exported directory or a Hub handle (https://...)." in (
         refused(tmp_path / "nothing")
     )
+    # As from `lealla embed "$MODEL"` with a variable that is not set.
+    assert refused("").startswith(": does not exist; name a checkpoint")
 
 
 def test_a_directory_without_a_model(tmp_path):

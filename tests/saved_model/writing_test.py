@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import tempfile
 from pathlib import Path
 
@@ -106,6 +107,18 @@ def test_what_fails_a_check_does_not_appear(monkeypatch, encoder, vocabulary, fa
         export_model(tmp_path / "output", encoder, vocabulary, facts)
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
     assert (tmp_path / "output" / "manifest.json").read_bytes() == before
+
+
+def test_a_disk_without_room_is_told_by_the_name_of_the_directory(encoder, vocabulary, facts, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            export_model(tmp_path / "full", encoder, vocabulary, facts)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(tmp_path / "full")
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_directory_is_not_overwritten(encoder, vocabulary, facts, tmp_path):
