@@ -31,6 +31,7 @@ def command(start, task, unbroken, tmp_path):
     return lambda *more, **environment: start("command.py", *arguments, *more, **environment)
 
 
+@pytest.mark.slow
 def test_an_experiment_that_is_stopped_and_killed_ends_as_if_nothing_had_happened(command, start, task, tmp_path):
     """Each run is that of `lealla train` with its configuration; all share one corpus and its targets."""
     out = tmp_path / "out"

@@ -47,6 +47,7 @@ def assert_same_end(run, other):
     assert run.validations[-1] == other.validations[-1]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_other_and_the_run_goes_on_with_two_and_then_with_one(run, alone):
     chief, killed = run.start_workers(*MORE, hooks=("", "kill_in_step:6"))
     assert killed.wait() == -signal.SIGKILL
