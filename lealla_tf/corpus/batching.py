@@ -66,16 +66,7 @@ def training_batches(
         ValueError: if `num_workers` does not divide the size of a batch, or if the windows of
             `mixture` have another size.
     """
-    if mixture.window_size != config.window * config.size:
-        raise ValueError(
-            "`mixture` must have windows of `config.window * config.size` pairs. "
-            f"Received: {mixture.window_size} pairs, window={config.window}, size={config.size}."
-        )
-    if config.size % num_workers or not 0 <= worker < num_workers:
-        raise ValueError(
-            "`num_workers` must divide the size of a batch, and `worker` lie in [0, num_workers). "
-            f"Received: size={config.size}, worker={worker}, num_workers={num_workers}."
-        )
+    check_shares(mixture, config, worker, num_workers)
     first_window, first_batch = divmod(first_step, config.window)
     rows = config.size // num_workers
 
@@ -100,6 +91,20 @@ def training_batches(
         .map(own_rows, num_parallel_calls=2, deterministic=True)
         .prefetch(4)
     )
+
+
+def check_shares(mixture: Mixture, config: BatchConfig, worker: int, num_workers: int) -> None:
+    """Raises `ValueError` unless the windows of `mixture` are whole batches, which the workers can share."""
+    if mixture.window_size != config.window * config.size:
+        raise ValueError(
+            "`mixture` must have windows of `config.window * config.size` pairs. "
+            f"Received: {mixture.window_size} pairs, window={config.window}, size={config.size}."
+        )
+    if config.size % num_workers or not 0 <= worker < num_workers:
+        raise ValueError(
+            "`num_workers` must divide the size of a batch, and `worker` lie in [0, num_workers). "
+            f"Received: size={config.size}, worker={worker}, num_workers={num_workers}."
+        )
 
 
 def load_windows(mixture: Mixture, first: int) -> tf.data.Dataset:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lealla_tf.config import BatchConfig, PretrainingConfig
-from lealla_tf.corpus.batching import bucket_length, load_windows, order_batches
+from lealla_tf.corpus.batching import bucket_length, check_shares, load_windows, order_batches
 from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.text.packing import join_segments
 from lealla_tf.text.tokenizer import Tokenizer
@@ -49,7 +49,12 @@ def masked_batches(
     Returns:
         A dataset of dictionaries: `token_ids`, `segment_ids` int32 `(rows, length)`, and what
         `mask_tokens` gives besides.  rows = `batch.size / num_workers`.
+
+    Raises:
+        ValueError: if `num_workers` does not divide the size of a batch, or if the windows of
+            `mixture` have another size.
     """
+    check_shares(mixture, batch, worker, num_workers)
     vocabulary = tokenizer.vocabulary
     first_window, first_batch = divmod(first_step, batch.window)
     rows = batch.size // num_workers

@@ -89,7 +89,8 @@ def _form(path: str) -> str:
 def _moses_paths(path: str) -> list[Path]:
     """The files of the source, of the target and of the scores."""
     match = _MOSES.fullmatch(path)
-    assert match is not None  # as `_form` has found
+    if match is None:
+        raise ValueError(f"`path` must have the form of a pair of files, NAME.{{en,de}}. Received: {path!r}.")
     return [Path(match["before"] + part + match["after"]) for part in (match["source"], match["target"], "scores")]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from lealla_tf.config import EncoderConfig
@@ -85,7 +86,7 @@ def _compiled_vocabulary(path: Path) -> bytes:
     """
     try:
         saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    except Exception as error:
+    except (OSError, DecodeError) as error:
         raise DataError(f"{path}: cannot be read as a SavedModel; copy it again, or export it anew.") from error
     for node in saved.meta_graphs[0].graph_def.node:
         if node.op == "Const" and node.attr["dtype"].type == tf.uint8.as_datatype_enum:

@@ -165,3 +165,9 @@ def test_shapes_are_known_beforehand():
     assert shapes == dict.fromkeys(("token_ids", "segment_ids"), (8, 16)) | dict.fromkeys(
         ("positions", "labels", "weights"), (8, 3)
     )
+
+
+def test_workers_that_cannot_share_a_batch_are_refused():
+    batch = BatchConfig(size=8, length=16, window=3)
+    with pytest.raises(ValueError, match=r"must divide the size of a batch, and `worker` lie in .* num_workers=3"):
+        batches(1, batch, worker=0, num_workers=3)
