@@ -59,6 +59,7 @@ setup(
             "pre-commit>=4.0",
             "pytest>=8.3",
             "ruff>=0.8",
+            "scipy>=1.11",
             "transformers>=4.46",
         ],
         # Approximate search of large pools.
