@@ -20,6 +20,7 @@ from lealla_tf.retrieval.neighbours import Neighbours, nearest_neighbours
 
 Vectors = npt.NDArray[Any]
 Matrix = npt.NDArray[np.float64]
+Marks = npt.NDArray[np.int64]
 
 # Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -155,10 +156,13 @@ def evaluate_xsim(
     for done, text in enumerate(texts.values(), start=1):
         vectors.append(embed_checked(embed, text))
         progress("embedding", done, len(codes))
+    marks = [np.unique(text, return_inverse=True)[1] for text in texts.values()]
     errors, precisions = np.full((2, len(codes), len(codes)), np.nan)
     pairs = len(codes) * (len(codes) - 1) // 2
     for done, (i, j) in enumerate(itertools.combinations(range(len(codes)), 2), start=1):
-        (errors[i, j], precisions[i, j]), (errors[j, i], precisions[j, i]) = compare(vectors[i], vectors[j], k, margin)
+        (errors[i, j], precisions[i, j]), (errors[j, i], precisions[j, i]) = compare(
+            vectors[i], vectors[j], k, margin, texts=(marks[i], marks[j])
+        )
         progress("comparing", done, pairs)
     return XsimResult(
         languages=codes,
@@ -172,31 +176,40 @@ def evaluate_xsim(
 
 
 def compare(
-    source: Vectors, target: Vectors, k: int = 4, margin: Margin = "ratio"
+    source: Vectors,
+    target: Vectors,
+    k: int = 4,
+    margin: Margin = "ratio",
+    *,
+    texts: tuple[Marks, Marks] | None = None,
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """The xSIM error rate and precision at 1 of two aligned sides, in both directions.
 
         error_rate = (1/n) |{i : argmax_{y in NN_k(x_i)} margin(x_i, y) is not y_i}|
         precision_at_1 = (1/n) |{i : argmax_y cos(x_i, y) is y_i}|
 
-    A sentence that equals the aligned one but stands at another index counts as an error.
+    A sentence that equals y_i is y_i, wherever it stands: as in LASER's evaluation, unless that is told to compare
+    indices.
 
     Args:
         source: Unit vectors of shape `(pairs, dim)`.
         target: Unit vectors of shape `(pairs, dim)`; row i translates row i of `source`.
         k: As in `evaluate_xsim`; all rows if there are fewer.
         margin: As in `evaluate_xsim`.
+        texts: For each side, numbers of shape `(pairs,)` that are equal where the sentences are; all are
+            different if None.
 
     Returns:
         `(error_rate, precision_at_1)` from source to target, and from target to source.
     """
     k = min(k, len(source))
     forward, backward = nearest_neighbours(source, target, k), nearest_neighbours(target, source, k)
-    return _shares(forward, backward, margin), _shares(backward, forward, margin)
+    source_marks, target_marks = texts or (np.arange(len(source)),) * 2
+    return _shares(forward, backward, target_marks, margin), _shares(backward, forward, source_marks, margin)
 
 
-def _shares(neighbours: Neighbours, others: Neighbours, margin: Margin) -> tuple[float, float]:
-    """The error rate by the margin, and the precision of the nearest."""
+def _shares(neighbours: Neighbours, others: Neighbours, marks: Marks, margin: Margin) -> tuple[float, float]:
+    """The error rate by the margin, and the precision of the nearest; `marks` tells which of the pool are equal."""
     rows = np.arange(len(neighbours.indices))
     best = neighbours.indices[rows, margin_scores(neighbours, others, margin).argmax(axis=1)]
-    return float(np.mean(best != rows)), float(np.mean(neighbours.indices[:, 0] == rows))
+    return float(np.mean(marks[best] != marks)), float(np.mean(marks[neighbours.indices[:, 0]] == marks))

@@ -84,6 +84,17 @@ def test_three_languages_by_hand(tmp_path):
     assert calls[3:] == [("comparing", 1, 3), ("comparing", 2, 3), ("comparing", 3, 3)]
 
 
+def test_a_repeated_sentence_is_a_hit_on_any_of_its_lines(tmp_path):
+    """English 0 stands on two lines: German 0 finds the first, also from the second line; from there it is no error."""
+    (tmp_path / "deu.txt").write_text("deu 0\ndeu other 0\ndeu 1\n")
+    (tmp_path / "eng.txt").write_text("eng 0\neng 0\neng 1\n")
+    for margin in ("absolute", "ratio"):
+        result = evaluate_xsim(embed, tmp_path, k=2, margin=margin)
+        # From English, both lines find the first German one, which is another sentence than the second.
+        np.testing.assert_allclose(result.error_rate, [[np.nan, 0], [1 / 3, np.nan]])
+        np.testing.assert_allclose(result.precision_at_1, [[np.nan, 1], [2 / 3, np.nan]])
+
+
 def test_report(tmp_path):
     for code in ("deu", "eng"):
         (tmp_path / f"{code}.txt").write_text("".join(f"{code} {n}\n" for n in range(3)))
