@@ -19,6 +19,7 @@ ROWS = {
     "settings": 0,
     "errors": 0,
     "files": 0,
+    "processor": 0,
     "progress": 0,
     "layers": 1,
     "losses": 1,

@@ -1,10 +1,8 @@
 """Sentences through the packed graph: batches of a bounded number of tokens, one thread for each core."""
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +12,13 @@ from lealla_tf.config import EncoderConfig
 from lealla_tf.errors import UsageError
 from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, Weights, build_graph
 from lealla_tf.inference.sentence_encoder import Embeddings, SentenceEncoder
+from lealla_tf.processor import FLAGS, has_bfloat16, num_cores
 from lealla_tf.text.packing import add_special_tokens
 from lealla_tf.text.tokenizer import Tokenizer
 
 Array = np.ndarray[Any, Any]
 
 DTYPES = ("float32", "bfloat16")
-
-_PROCESSORS = "/proc/cpuinfo"
 
 _TOKEN_TABLE = "embeddings/token/embeddings"
 
@@ -70,7 +67,7 @@ class PackedSentenceEncoder(SentenceEncoder):
             num_parameters=sum(array.size for array in weights.values()),
             trained_languages=trained_languages,
         )
-        self._num_threads = _num_cores()
+        self._num_threads = num_cores()
         self._threads = ThreadPoolExecutor(self._num_threads, thread_name_prefix="embed")
         self._table = weights[_TOKEN_TABLE]
         self._graphs = _Graphs(weights, config, dtype, self._num_threads)
@@ -183,11 +180,6 @@ def token_batches(lengths: Array, tokens: int) -> Iterator[slice]:
         start = stop
 
 
-def _num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def check_dtype(dtype: str) -> None:
     """Raises `UsageError` unless this processor computes in `dtype` itself."""
     if dtype not in DTYPES:
@@ -195,13 +187,5 @@ def check_dtype(dtype: str) -> None:
     if dtype == "bfloat16" and not has_bfloat16():
         raise UsageError(
             "bfloat16 needs a processor that multiplies it (avx512_bf16 or amx_bf16 among the flags of "
-            f"{_PROCESSORS}), and would be slower than float32 here. Received: dtype={dtype!r}; use float32."
+            f"{FLAGS}), and would be slower than float32 here. Received: dtype={dtype!r}; use float32."
         )
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself."""
-    # Every line is a field and its values; elsewhere than on Linux nothing is known.
-    lines = Path(_PROCESSORS).read_text().splitlines() if Path(_PROCESSORS).exists() else []
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return bool({"avx512_bf16", "amx_bf16"} & set(flags))

@@ -3,10 +3,14 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lealla_tf.processor import num_cores
+from lealla_tf.retrieval.screening import screen, update_best_screened
 from lealla_tf.retrieval.selection import compiled, group_width, update_best
 from lealla_tf.retrieval.vectors import Rows, Vectors
 
@@ -33,7 +37,7 @@ def search_blocks(
     pool: Rows,
     k: int,
     *,
-    product_type: str | None = None,
+    screened: bool = False,
     block: int = BLOCK,
     progress: Progress | None = None,
 ) -> tuple[npt.NDArray[np.int64], Vectors]:
@@ -46,7 +50,8 @@ def search_blocks(
         queries: What is looked for.
         pool: Where it is looked for, at least `k` rows.
         k: How many.
-        product_type: The type that numbers and their products are rounded to, if not the arrays' own.
+        screened: Whether bfloat16 is to tell which products need to be taken, if there are blocks enough
+            and the arrays are of float32.  What is found is the same.
         block: Rows of the pool in a block, rounded up to a multiple of 64; never fewer than `k`.
         progress: Called with the products taken and those to take.
 
@@ -61,27 +66,38 @@ def search_blocks(
     width = group_width(columns, k)
     best = np.full((len(queries), k), -np.inf, queries.dtype)
     indices = np.zeros((len(queries), k), np.int64)
-    num_blocks = math.ceil(len(queries) / height) * math.ceil(len(pool) / columns)
-    product_type = product_type or queries.dtype.name
-    update = compiled() if num_blocks > _WORTH_COMPILING else update_best
-    with _full_precision():
-        for offset, rows in pool.blocks(columns):
-            candidates = tf.transpose(tf.cast(_arranged(rows, columns, width), product_type))
-            for start, block_queries in queries.blocks(height):
-                part = slice(start, start + len(block_queries))
-                found = update(
-                    tf.cast(_padded(block_queries, height), product_type),
-                    candidates,
-                    tf.constant(_padded(best[part], height)),
-                    tf.constant(_padded(indices[part], height)),
-                    tf.constant(offset, tf.int64),
-                    tf.constant(len(rows), tf.int32),
-                    width,
-                )
-                best[part], indices[part] = (tensor.numpy()[: len(block_queries)] for tensor in found)
-                if progress is not None:
-                    done = offset * len(queries) + len(rows) * (start + len(block_queries))
-                    progress(done, len(pool) * len(queries))
+    starts = range(0, len(queries), height)
+    is_long = len(starts) * math.ceil(len(pool) / columns) > _WORTH_COMPILING
+    screened = screened and is_long and queries.dtype == np.float32
+    update = update_best_screened if screened else update_best
+    update = compiled(update) if is_long else update
+    threads = ThreadPoolExecutor(num_cores(), thread_name_prefix="search")
+    try:
+        with _full_precision():
+            for offset, rows in pool.blocks(columns):
+                arranged = _arranged(rows, columns, width)
+                candidates = screen(arranged) if screened else tf.transpose(arranged)
+
+                def look(start: int, candidates: Any = candidates, offset: int = offset, count: int = len(rows)) -> Any:
+                    part = slice(start, start + height)
+                    found = update(
+                        tf.constant(_padded(queries.read(start, start + height), height)),
+                        candidates,
+                        tf.constant(_padded(best[part], height)),
+                        tf.constant(_padded(indices[part], height)),
+                        tf.constant(offset, tf.int64),
+                        tf.constant(count, tf.int32),
+                        width,
+                    )
+                    return tuple(tensor.numpy() for tensor in found)
+
+                for start, found in zip(starts, threads.map(look, starts), strict=True):
+                    stop = min(start + height, len(queries))
+                    best[start:stop], indices[start:stop] = (array[: stop - start] for array in found)
+                    if progress is not None:
+                        progress(offset * len(queries) + len(rows) * stop, len(pool) * len(queries))
+    finally:
+        threads.shutdown(cancel_futures=True)
     return indices, best
 
 

@@ -5,18 +5,13 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from lealla_tf.processor import has_bfloat16
 from lealla_tf.retrieval.approximate import search_index
 from lealla_tf.retrieval.blockwise import BLOCK, Progress, search_blocks
-from lealla_tf.retrieval.vectors import Rows, Vectors, check_vectors
+from lealla_tf.retrieval.vectors import Vectors, check_vectors
 
 Method = Literal["exact", "ivf", "hnsw"]
 Precision = Literal["float32", "bfloat16"]
-
-# Neighbours that are found in bfloat16 beyond those asked for, for float32 to choose from.
-_SPARE = 12
-
-# Rows of the queries whose candidates are rescored at a time.
-_RESCORED = 512
 
 
 class Neighbours(NamedTuple):
@@ -38,7 +33,7 @@ def nearest_neighbours(
     *,
     method: Method = "exact",
     effort: int | None = None,
-    precision: Precision = "float32",
+    precision: Precision | None = None,
     block: int = BLOCK,
     progress: Progress | None = None,
 ) -> Neighbours:
@@ -46,7 +41,7 @@ def nearest_neighbours(
 
     They are the nearest by cosine if the rows have unit length.  Of equal products the lowest
     index comes first.  The arrays are read block by block, so they may be memory-mapped: besides
-    the result, memory holds one block of the pool and the products of 512 queries with it.
+    the result, memory holds one block of the pool and, for each core, the products of 512 queries with it.
     Products are taken in float32, or in float64 if an array is of that type; neighbours whose
     products differ by less than the rounding of that type are not told apart reliably.
 
@@ -63,9 +58,9 @@ def nearest_neighbours(
             rows, the last indices are -1 and their similarities -inf.
         effort: For approximate methods: the lists looked into (32 unless given), or the rows kept
             while walking (128).  More finds more, and takes longer.
-        precision: For exact search: `"bfloat16"` looks for k + 12 candidates in bfloat16 and chooses
-            among them by their products in full precision.  It is faster on processors that multiply
-            bfloat16, and misses neighbours where the candidates are closer than its rounding, 2**-8.
+        precision: For exact search: `"float32"` takes all products in it.  `"bfloat16"` takes them in that,
+            and in float32 the few that could be among the best for all that its rounding allows to say: the
+            neighbours are the same.  Unless given, it is bfloat16 on processors that multiply that themselves.
         block: Rows of `pool` that are compared at a time, rounded up to a multiple of 64.
         progress: Called with the work that is done and with all the work: products of an exact search,
             rows added and searched for of an approximate one.
@@ -90,13 +85,8 @@ def nearest_neighbours(
     if method != "exact":
         found = search_index(query_rows, pool_rows, k, method=method, effort=effort, block=block, progress=progress)
         return Neighbours(*found)
-    if precision == "bfloat16":
-        spared = min(k + _SPARE, len(pool))
-        candidates, _ = search_blocks(
-            query_rows, pool_rows, spared, product_type=precision, block=block, progress=progress
-        )
-        return _rescored(query_rows, pool_rows, candidates, k)
-    return Neighbours(*search_blocks(query_rows, pool_rows, k, block=block, progress=progress))
+    screened = precision == "bfloat16" or (precision is None and has_bfloat16())
+    return Neighbours(*search_blocks(query_rows, pool_rows, k, screened=screened, block=block, progress=progress))
 
 
 def nearest(queries: Vectors, pool: Vectors, block: int = BLOCK) -> npt.NDArray[np.int64]:
@@ -146,36 +136,21 @@ def precision_at_1(source: Vectors, target: Vectors) -> tuple[float, float]:
             f"Received: {len(sources)} rows of `source` and {len(targets)} of `target`."
         )
     aligned = np.arange(len(sources))
-    forward = np.mean(search_blocks(sources, targets, 1)[0][:, 0] == aligned)
-    backward = np.mean(search_blocks(targets, sources, 1)[0][:, 0] == aligned)
+    screened = has_bfloat16()
+    forward = np.mean(search_blocks(sources, targets, 1, screened=screened)[0][:, 0] == aligned)
+    backward = np.mean(search_blocks(targets, sources, 1, screened=screened)[0][:, 0] == aligned)
     return float(forward), float(backward)
 
 
-def _check_options(method: str, effort: int | None, precision: str, block: int) -> None:
+def _check_options(method: str, effort: int | None, precision: str | None, block: int) -> None:
     """Raises `ValueError` if an option has no such value or does not belong to `method`."""
     if method not in get_args(Method):
         raise ValueError(f"`method` must be one of {', '.join(get_args(Method))}. Received: {method!r}.")
-    if precision not in get_args(Precision):
+    if precision not in (None, *get_args(Precision)):
         raise ValueError(f"`precision` must be one of {', '.join(get_args(Precision))}. Received: {precision!r}.")
     if block < 1:
         raise ValueError(f"`block` must be at least 1. Received: block={block}.")
     if effort is not None and (method == "exact" or effort < 1):
         raise ValueError(f"`effort` must be at least 1, and is of approximate methods. Received: {effort}, {method}.")
-    if precision != "float32" and method != "exact":
+    if precision is not None and method != "exact":
         raise ValueError(f"`precision` is a choice of exact search alone. Received: {precision}, {method}.")
-
-
-def _rescored(queries: Rows, pool: Rows, candidates: npt.NDArray[np.int64], k: int) -> Neighbours:
-    """The best `k` of the candidates by products in full precision; `candidates` are `(queries, more than k)`."""
-    # From the lowest index, so that of equal products a stable order puts it first.
-    candidates = np.sort(candidates, axis=1)
-    indices = np.empty((len(queries), k), np.int64)
-    similarities = np.empty((len(queries), k), queries.dtype)
-    for start, block in queries.blocks(_RESCORED):
-        part = slice(start, start + len(block))
-        rows = pool.array[candidates[part].ravel()].astype(pool.dtype, copy=False)
-        products = np.sum(rows.reshape(*candidates[part].shape, -1) * block[:, None], axis=2)
-        order = np.argsort(-products, axis=1, kind="stable")[:, :k]
-        indices[part] = np.take_along_axis(candidates[part], order, axis=1)
-        similarities[part] = np.take_along_axis(products, order, axis=1)
-    return Neighbours(indices, similarities)

@@ -44,40 +44,42 @@ def update_best(
     """
     import tensorflow as tf
 
-    products = tf.matmul(queries, pool)
-    products = tf.cond(num_rows < products.shape[1], lambda: _masked(products, num_rows, width), lambda: products)
-    maxima = tf.cast(_maxima(products, width), best.dtype)
+    products = masked(tf.matmul(queries, pool), num_rows, width)
+    maxima = tf.cast(group_maxima(products, width), best.dtype)
+
+    def greater() -> tuple[Any, Any]:
+        query, rows, values = above(products, maxima, best[:, -1], width)
+        return by_query(query, rows, values, best.shape[0])
+
     # Equal products of this block come after those of earlier ones, so that only greater ones matter.
     count = tf.math.count_nonzero(maxima > best[:, -1:], dtype=tf.int32)
-    values, rows = tf.cond(
-        count < tf.size(best),
-        lambda: _above(products, maxima, best[:, -1], width),
-        lambda: _largest(products, maxima, best.shape[1], width),
-    )
-    best, place = tf.math.top_k(tf.concat([best, tf.cast(values, best.dtype)], axis=1), best.shape[1])
-    return best, tf.gather(tf.concat([indices, rows + offset], axis=1), place, batch_dims=1)
+    values, rows = tf.cond(count < tf.size(best), greater, lambda: largest(products, maxima, best.shape[1], width))
+    return merged(best, indices, values, rows + offset)
 
 
 @functools.cache
-def compiled() -> Callable[..., tuple[Any, Any]]:
-    """`update_best` as a graph, one for each shape."""
+def compiled(update: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """`update_best`, or another such function, as a graph, one for each shape."""
     import tensorflow as tf
 
-    function: Callable[..., tuple[Any, Any]] = tf.function(update_best)
+    function: Callable[..., tuple[Any, Any]] = tf.function(update)
     return function
 
 
-def _masked(products: Any, num_rows: Any, width: int) -> Any:
+def masked(products: Any, num_rows: Any, width: int) -> Any:
     """-inf in the columns of rows from `num_rows` on."""
     import tensorflow as tf
 
-    columns = tf.range(products.shape[1])
-    groups = products.shape[1] // width
-    rows = columns % groups * width + columns // groups
-    return tf.where(rows < num_rows, products, tf.constant(-math.inf, products.dtype))
+    def mask() -> Any:
+        columns = tf.range(products.shape[1])
+        groups = products.shape[1] // width
+        rows = columns % groups * width + columns // groups
+        return tf.where(rows < num_rows, products, tf.constant(-math.inf, products.dtype))
+
+    return tf.cond(num_rows < products.shape[1], mask, lambda: products)
 
 
-def _maxima(products: Any, width: int) -> Any:
+def group_maxima(products: Any, width: int) -> Any:
     """The maximum of each group, `(queries, groups)`; pooling takes half the time of `tf.reduce_max`."""
     import tensorflow as tf
 
@@ -86,30 +88,39 @@ def _maxima(products: Any, width: int) -> Any:
     return tf.reshape(tf.nn.max_pool2d(products, (width, 1), (width, 1), "VALID"), (-1, groups))
 
 
-def _above(products: Any, maxima: Any, threshold: Any, width: int) -> tuple[Any, Any]:
-    """Products greater than the threshold of their row, in the order of the rows of the pool, and -inf.
+def above(products: Any, maxima: Any, threshold: Any, width: int) -> tuple[Any, Any, Any]:
+    """Products greater than the threshold of their query.
+
+    Args:
+        products: `(queries, width * groups)`.
+        maxima: `(queries, groups)`, those of the groups.
+        threshold: `(queries,)`, of the type of `maxima`.
+        width: Rows of a group.
 
     Returns:
-        Products and rows of the block, both of shape `(queries, the most that a query has)`.
+        Queries and rows of the block, int64, in this order, and the products.
     """
     import tensorflow as tf
 
-    queries, groups = maxima.shape
+    groups = maxima.shape[1]
     query, group = tf.unstack(tf.where(maxima > threshold[:, None]), axis=1)
     place = (query * width * groups + group)[:, None] + tf.range(width, dtype=tf.int64) * groups
     values = tf.cast(tf.gather(tf.reshape(products, (-1,)), place), threshold.dtype)
     found = tf.where(values > tf.gather(threshold, query)[:, None])
     rows = tf.gather(group * width, found[:, 0]) + found[:, 1]
-    query = tf.gather(query, found[:, 0])
-    ragged = [
-        tf.RaggedTensor.from_value_rowids(part, query, queries, validate=False)
-        for part in (tf.gather_nd(values, found), rows)
-    ]
+    return tf.gather(query, found[:, 0]), rows, tf.gather_nd(values, found)
+
+
+def by_query(query: Any, rows: Any, values: Any, queries: int) -> tuple[Any, Any]:
+    """Products and rows, listed by query, as tables `(queries, the most that a query has)`, -inf and 0 beyond."""
+    import tensorflow as tf
+
+    ragged = [tf.RaggedTensor.from_value_rowids(part, query, queries, validate=False) for part in (values, rows)]
     return ragged[0].to_tensor(-math.inf), ragged[1].to_tensor(0)
 
 
-def _largest(products: Any, maxima: Any, k: int, width: int) -> tuple[Any, Any]:
-    """The `k` largest of each query and their rows of the block; of equal ones the lowest rows."""
+def largest(products: Any, maxima: Any, k: int, width: int) -> tuple[Any, Any]:
+    """The `k` largest products of each query and their rows of the block; of equal ones the lowest rows."""
     import tensorflow as tf
 
     products = tf.reshape(products, (-1, width, maxima.shape[1]))
@@ -119,3 +130,11 @@ def _largest(products: Any, maxima: Any, k: int, width: int) -> tuple[Any, Any]:
     found = tf.math.top_k(tf.reshape(found, (-1, k * width)), k)
     rows = tf.gather(groups, found.indices // width, batch_dims=1) * width + found.indices % width
     return tf.cast(found.values, maxima.dtype), tf.cast(rows, tf.int64)
+
+
+def merged(best: Any, indices: Any, values: Any, rows: Any) -> tuple[Any, Any]:
+    """The best products and where they are, of those so far and of those that a block adds."""
+    import tensorflow as tf
+
+    best, place = tf.math.top_k(tf.concat([best, values], axis=1), best.shape[1])
+    return best, tf.gather(tf.concat([indices, rows], axis=1), place, batch_dims=1)

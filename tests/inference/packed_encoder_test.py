@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lealla_tf import processor
 from lealla_tf.checkpoints import encoder_weights
 from lealla_tf.config import EncoderConfig
 from lealla_tf.errors import UsageError
-from lealla_tf.inference import packed_encoder
 from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, _reorder, token_batches
 from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, build_graph
 from lealla_tf.inference.sentence_encoder import embed_with
@@ -146,7 +146,7 @@ def test_facts(encoder):
     assert packed.num_parameters == encoder.count_params()
 
 
-@pytest.mark.skipif(not packed_encoder.has_bfloat16(), reason="the processor has no bfloat16")
+@pytest.mark.skipif(not processor.has_bfloat16(), reason="the processor has no bfloat16")
 @pytest.mark.parametrize("pooling", ["cls_tanh", "mean"])
 def test_bfloat16_gives_nearly_the_same_vectors(pooling):
     """To one part in a few hundred, which is what 8 bits hold; without any difference it were float32."""
@@ -159,23 +159,8 @@ def test_bfloat16_gives_nearly_the_same_vectors(pooling):
     assert (packed.fingerprint, exact.fingerprint) == ("print-bfloat16", "print")
 
 
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        ("model name\t: avx512_bf16\nflags\t\t: fpu avx512f\n", False),
-        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 sse\n", True),
-        ("flags\t\t: amx_bf16\n", True),
-        ("", False),
-    ],
-)
-def test_processors_with_bfloat16(tmp_path, monkeypatch, content, found):
-    (tmp_path / "cpuinfo").write_text(content)
-    monkeypatch.setattr(packed_encoder, "_PROCESSORS", str(tmp_path / "cpuinfo"))
-    assert packed_encoder.has_bfloat16() is found
-
-
 def test_where_nothing_is_known_of_the_processor_there_is_no_bfloat16(tmp_path, monkeypatch, encoder):
-    monkeypatch.setattr(packed_encoder, "_PROCESSORS", str(tmp_path / "none"))
+    monkeypatch.setattr(processor, "FLAGS", tmp_path / "none")
     with pytest.raises(UsageError, match=r"^bfloat16 needs a processor that multiplies it .*; use float32.$"):
         pack(encoder, dtype="bfloat16")
 

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lealla_tf.retrieval import blockwise, nearest_neighbours, selection
+from lealla_tf.retrieval import blockwise, nearest_neighbours, neighbours, screening, selection
 
 
 def random_vectors(rows, dim, seed=0):
@@ -17,21 +18,41 @@ def random_vectors(rows, dim, seed=0):
 def test_what_is_compiled_finds_the_same(monkeypatch):
     queries, pool = random_vectors(600, 20), random_vectors(1500, 20, seed=1)
     graphs = []
-    monkeypatch.setattr(blockwise, "compiled", lambda: graphs.append(1) or tf.function(selection.update_best))
-    compiled = nearest_neighbours(queries, pool, 5, block=128)
+    monkeypatch.setattr(blockwise, "compiled", lambda update: graphs.append(1) or tf.function(update))
+    compiled = nearest_neighbours(queries, pool, 5, block=128, precision="float32")
     assert graphs
     graphs.clear()
     monkeypatch.setattr(blockwise, "_WORTH_COMPILING", 1000)
-    eager = nearest_neighbours(queries, pool, 5, block=128)
+    eager = nearest_neighbours(queries, pool, 5, block=128, precision="float32")
     assert not graphs
     np.testing.assert_array_equal(compiled.indices, eager.indices)
     np.testing.assert_array_equal(compiled.similarities, eager.similarities)
 
 
-def test_a_search_of_many_blocks_is_traced_once():
-    before = selection.compiled().experimental_get_tracing_count()
-    nearest_neighbours(random_vectors(1100, 6), random_vectors(900, 6), 3, block=128)
-    assert selection.compiled().experimental_get_tracing_count() == before + 1
+@pytest.mark.parametrize(
+    ("precision", "update"), [("float32", selection.update_best), ("bfloat16", screening.update_best_screened)]
+)
+def test_a_search_of_many_blocks_is_traced_once(precision, update):
+    before = selection.compiled(update).experimental_get_tracing_count()
+    nearest_neighbours(random_vectors(1100, 6), random_vectors(900, 6), 3, block=128, precision=precision)
+    assert selection.compiled(update).experimental_get_tracing_count() == before + 1
+
+
+def test_bfloat16_is_chosen_where_the_processor_has_it(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(neighbours, "search_blocks", lambda *_, screened, **__: chosen.append(screened) or (0, 0))
+    for has in (True, False):
+        monkeypatch.setattr(neighbours, "has_bfloat16", lambda has=has: has)
+        nearest_neighbours(random_vectors(3, 4), random_vectors(3, 4), 1)
+    assert chosen == [True, False]
+
+
+def test_a_search_that_is_stopped_drops_what_is_left():
+    queries, pool = random_vectors(40000, 4), random_vectors(100, 4)
+    queries[600] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity in row 600"):
+        nearest_neighbours(queries, pool, 1)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("search")]
 
 
 def test_arrays_on_disk_are_read_in_blocks(tmp_path):

@@ -1,6 +1,5 @@
 """Nearest neighbours against a brute-force float64 reference, and by hand."""
 
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -126,27 +125,6 @@ def test_k_neighbours_agree_with_sorting_all_products(dtype):
     np.testing.assert_array_equal(found.indices, indices)
     np.testing.assert_allclose(found.similarities, products, rtol=1e-5 if dtype is np.float32 else 1e-13)
     assert found.similarities.dtype == dtype
-
-
-def test_bfloat16_finds_candidates_and_full_precision_orders_them():
-    """Rows 2**-12 apart are one number in bfloat16, so by that alone the first would come first."""
-    pool = np.stack([1 + np.arange(10) / 4096, np.ones(10)], axis=1)
-    np.testing.assert_array_equal(pool.astype(ml_dtypes.bfloat16).astype(float), 1)
-    found = nearest_neighbours(
-        np.array([[1, -1], [-1, 1]], np.float32), pool.astype(np.float32), 3, precision="bfloat16"
-    )
-    np.testing.assert_array_equal(found.indices, [[9, 8, 7], [0, 1, 2]])
-    np.testing.assert_allclose(found.similarities[0], np.array([9, 8, 7]) / 4096)
-
-
-def test_bfloat16_finds_the_neighbours_of_random_vectors():
-    """It may miss what 12 others are within its rounding of, which is rare among 4,000."""
-    rng = np.random.default_rng(7)
-    queries, pool = random_unit(rng, 500, 64), random_unit(rng, 4000, 64)
-    exact = nearest_neighbours(queries, pool, 4)
-    rounded = nearest_neighbours(queries, pool, 4, precision="bfloat16")
-    assert np.mean(rounded.indices == exact.indices) > 0.999
-    np.testing.assert_allclose(rounded.similarities, exact.similarities, atol=1e-6)
 
 
 def test_half_precision_and_integers_are_multiplied_as_floats():

@@ -32,9 +32,10 @@ def test_products_above_a_threshold_come_in_order(width):
     products = np.random.default_rng(0).integers(-9, 10, (6, 64)).astype(np.float32)
     threshold = np.array([7, 9, 8, 8, 8, 8], np.float32)
     block = block_of(products, width)
-    maxima = selection._maxima(block, width)
+    maxima = selection.group_maxima(block, width)
     np.testing.assert_array_equal(maxima, products.reshape(6, -1, width).max(axis=2))
-    values, rows = (tensor.numpy() for tensor in selection._above(block, maxima, tf.constant(threshold), width))
+    query, rows, values = selection.above(block, maxima, tf.constant(threshold), width)
+    values, rows = (tensor.numpy() for tensor in selection.by_query(query, rows, values, 6))
     expected = expected_above(products, threshold)
     assert expected[1] == []
     assert values.shape == rows.shape == (6, max(map(len, expected)))
@@ -48,7 +49,7 @@ def test_products_above_a_threshold_come_in_order(width):
 def test_the_largest_come_in_order_and_equal_ones_by_row(width):
     products = np.random.default_rng(1).integers(-9, 10, (50, 64)).astype(np.float32)
     block = block_of(products, width)
-    values, rows = selection._largest(block, selection._maxima(block, width), 4, width)
+    values, rows = selection.largest(block, selection.group_maxima(block, width), 4, width)
     expected = np.argsort(-products, axis=1, kind="stable")[:, :4]
     np.testing.assert_array_equal(rows, expected)
     np.testing.assert_array_equal(values, np.take_along_axis(products, expected, axis=1))
@@ -58,12 +59,12 @@ def test_the_largest_come_in_order_and_equal_ones_by_row(width):
 def test_the_order_of_the_pool_does_not_matter(monkeypatch, ascending):
     """From the least similar on, every block holds all the best of those before it; the other way round, none."""
     ways = []
-    for name in ("_above", "_largest"):
+    for name in ("above", "largest"):
         way = getattr(selection, name)
         monkeypatch.setattr(selection, name, lambda *args, name=name, way=way: ways.append(name) or way(*args))
     pool = np.stack([np.arange(1000), np.ones(1000)], axis=1)[:: 1 if ascending else -1]
     queries = np.stack([np.ones(300), np.arange(300)], axis=1)
-    found = nearest_neighbours(queries.astype(np.float32), pool.astype(np.float32), 3, block=200)
+    found = nearest_neighbours(queries.astype(np.float32), pool.astype(np.float32), 3, block=200, precision="float32")
     best = [999, 998, 997] if ascending else [0, 1, 2]
     np.testing.assert_array_equal(found.indices, np.tile(best, (300, 1)))
-    assert ways == (["_largest"] * 4 if ascending else ["_largest"] + ["_above"] * 3)
+    assert ways == (["largest"] * 4 if ascending else ["largest"] + ["above"] * 3)
