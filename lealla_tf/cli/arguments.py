@@ -14,6 +14,12 @@ from lealla_tf.presets import PRESETS, preset
 from lealla_tf.settings import from_dict
 
 
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model that embeds, and the preprocessor that some need."""
+    parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported directory or a Hub handle")
+    parser.add_argument("--preprocessor", default="", metavar="MODEL", help="that of a model which takes ids")
+
+
 def add_corpus_argument(parser: argparse.ArgumentParser) -> None:
     """`--corpus`, which every reader of parallel text takes."""
     parser.add_argument(

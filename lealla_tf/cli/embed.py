@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lealla_tf.cli.arguments import import_tensorflow, log
+from lealla_tf.cli.arguments import add_model_arguments, import_tensorflow, log
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import check_writable
 
@@ -19,8 +19,7 @@ _CHUNK = 16_384
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lealla embed`."""
-    parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported directory or a Hub handle")
-    parser.add_argument("--preprocessor", default="", metavar="MODEL", help="that of a model which takes ids")
+    add_model_arguments(parser)
     parser.add_argument(
         "--dtype",
         choices=["float32", "bfloat16"],

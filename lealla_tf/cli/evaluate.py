@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lealla_tf.cli.arguments import blaming_model, import_tensorflow
+from lealla_tf.cli.arguments import add_model_arguments, blaming_model, import_tensorflow
 from lealla_tf.cli.benchmarks import BENCHMARKS, check_options
 from lealla_tf.cli.searching import add_direction_argument, add_margin_arguments, add_search_arguments, positive
 from lealla_tf.errors import UsageError
@@ -14,7 +14,7 @@ HELP = "evaluate a model on a benchmark: table, JSON, picture"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="checkpoint, exported directory or Hub handle")
+    add_model_arguments(parser)
     parser.add_argument("--benchmark", required=True, choices=list(BENCHMARKS), help="what to evaluate on")
     parser.add_argument("--data", required=True, metavar="DIR", help="the benchmark's directory, in its own layout")
     parser.add_argument(
@@ -52,9 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="DIR",
         help="also write the benchmark's table (.txt), values (.json) and picture (.png) there",
-    )
-    parser.add_argument(
-        "--preprocessor", default="", metavar="HANDLE", help="preprocessor of MODEL, if that is an encoder of ids"
     )
 
 

@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from typing import TYPE_CHECKING
 
-from lealla_tf.cli.arguments import blaming_model, import_tensorflow, log
+from lealla_tf.cli.arguments import add_model_arguments, blaming_model, import_tensorflow, log
 from lealla_tf.cli.scored_pairs import add_output_arguments, check_output, write_pairs
 from lealla_tf.cli.searching import (
     add_direction_argument,
@@ -24,8 +24,7 @@ HELP = "find the translations among two files of sentences"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lealla mine`."""
-    parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported directory or a Hub handle")
-    parser.add_argument("--preprocessor", default="", metavar="MODEL", help="that of a model which takes ids")
+    add_model_arguments(parser)
     parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line, UTF-8, plain or gzipped")
     parser.add_argument("--target", required=True, metavar="FILE", help="the same in the other language")
     parser.add_argument(

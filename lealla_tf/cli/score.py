@@ -6,7 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lealla_tf.cli.arguments import add_corpus_argument, blaming_model, import_tensorflow, log
+from lealla_tf.cli.arguments import (
+    add_corpus_argument,
+    add_model_arguments,
+    blaming_model,
+    import_tensorflow,
+    log,
+)
 from lealla_tf.cli.scored_pairs import add_output_arguments, check_output, write_pairs
 from lealla_tf.cli.searching import (
     add_margin_arguments,
@@ -26,8 +32,7 @@ HELP = "score the pairs of parallel text"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lealla score`."""
-    parser.add_argument("model", metavar="MODEL", help="a checkpoint, an exported directory or a Hub handle")
-    parser.add_argument("--preprocessor", default="", metavar="MODEL", help="that of a model which takes ids")
+    add_model_arguments(parser)
     add_corpus_argument(parser)
     add_output_arguments(parser)
     add_margin_arguments(parser)
