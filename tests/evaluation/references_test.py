@@ -8,7 +8,6 @@ import itertools
 import json
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 import scipy.stats
@@ -216,6 +215,8 @@ def test_neighbours_in_several_blocks(k):
 
 
 def search_with_faiss(queries, pool, k):
+    import faiss  # here, where its warning is expected
+
     index = faiss.IndexFlatIP(pool.shape[1])
     index.add(pool)
     similarities, indices = index.search(queries, k)
