@@ -85,7 +85,7 @@ def margin_scores(neighbours: Neighbours, others: Neighbours, margin: Margin = "
 
     A hub, which is near to everything, has a high mean and so low scores.  A ratio to a mean
     that is not positive has no meaning: it is -inf, as is the score with a neighbour that was not
-    found.  Neighbours that were not found are left out of the mean.
+    found.  Where a side has fewer than k rows, or an approximate search finds fewer, k is as many as there are.
 
     Args:
         neighbours: Of each x among all y.
@@ -192,11 +192,11 @@ def _best(neighbours: Neighbours, others: Neighbours, margin: Margin) -> Pairs:
 
 
 def _mean(neighbours: Neighbours, others: Neighbours, rows: Rows, other_rows: Rows) -> Vectors:
-    """The mean similarity of `rows` and of `other_rows`, which they are paired with, over the neighbours of both."""
-    sums, counts = _sums(neighbours)
-    other_sums, other_counts = _sums(others)
-    count = counts[rows] + other_counts[other_rows]
-    return (sums[rows] + other_sums[other_rows]) / np.maximum(count, 1)
+    """The mean of two means: that of `rows` over their neighbours, and of `other_rows`, which they are paired with."""
+    means, found = _means(neighbours)
+    other_means, other_found = _means(others)
+    sides = found[rows] + other_found[other_rows]
+    return (means[rows] + other_means[other_rows]) / np.maximum(sides, 1)
 
 
 def _against_mean(cosines: Vectors, mean: Vectors, margin: Margin) -> Vectors:
@@ -206,10 +206,11 @@ def _against_mean(cosines: Vectors, mean: Vectors, margin: Margin) -> Vectors:
     return np.divide(cosines, mean, out=np.full_like(cosines, -np.inf), where=mean > 0)
 
 
-def _sums(neighbours: Neighbours) -> tuple[Vectors, Vectors]:
-    """Over the neighbours of each row: the sum of similarities, and the number."""
+def _means(neighbours: Neighbours) -> tuple[Vectors, Vectors]:
+    """Over the neighbours of each row: the mean similarity, 0 if there are none, and 1, or 0 if there are none."""
     found = neighbours.indices >= 0
-    return neighbours.similarities.sum(axis=1, where=found), found.sum(axis=1, dtype=np.float32)
+    counts = found.sum(axis=1, dtype=np.float32)
+    return neighbours.similarities.sum(axis=1, where=found) / np.maximum(counts, 1), np.minimum(counts, 1)
 
 
 def _sorted(pairs: Pairs) -> Pairs:

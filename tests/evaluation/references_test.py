@@ -147,6 +147,16 @@ def test_mining_where_equal_sentences_are_one(kind, margin):
     assert target_of_each_source(found) == REFERENCES["kinds"][kind]["laser"]["unified"][margin]
 
 
+@pytest.mark.parametrize("margin", MARGINS)
+def test_mining_among_fewer_rows_than_neighbours(margin):
+    """The target's three neighbours weigh as much as the source's four: a mean of means."""
+    source, target = sides("random")
+    found = mine_pairs(source[:3], target[1:6], margin=margin)
+    expected = REFERENCES["laser_few_rows"][margin]
+    assert np.stack([found.source, found.target], axis=1).tolist() == expected["pairs"]
+    np.testing.assert_allclose(found.scores, expected["scores"], rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_of_given_pairs(kind):
     """The means are over the k nearest of both sides, copies counted as often as they stand there."""

@@ -139,11 +139,11 @@ def test_more_neighbours_than_rows_are_all_rows():
 
 
 def test_neighbours_that_were_not_found_take_no_part():
-    """Source 1 has none, source 0 one: its mean is (0.8 + 0.8 + 0.2) / 3."""
+    """Source 1 has none, source 0 one, whose mean is 0.8; with that of the target, 0.5, they make 0.65."""
     missing = -np.inf
     forward = Neighbours(np.array([[0, -1], [-1, -1]]), np.array([[0.8, missing], [missing, missing]]))
     backward = Neighbours(np.array([[0, 1]]), np.array([[0.8, 0.2]]))
-    np.testing.assert_allclose(margin_scores(forward, backward, "ratio"), [[0.8 / 0.6, missing], [missing, missing]])
+    np.testing.assert_allclose(margin_scores(forward, backward, "ratio"), [[0.8 / 0.65, missing], [missing, missing]])
     for direction in ("forward", "backward", "intersect", "max"):
         pairs = choose_pairs(forward, backward, direction=direction)
         assert (pairs.source.tolist(), pairs.target.tolist()) == ([0], [0])
