@@ -7,12 +7,14 @@ and `manifest.json`, which is written last.  A run directory names its `last` an
 checkpoint in `run.json`.
 """
 
+import os
 import shutil
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -35,6 +37,9 @@ _CONFIG, _VOCABULARY, _ENCODER, _TRAINING = "config.json", "vocabulary.txt", "en
 
 # It may be missing, and is then made anew.
 _COMPILED_VOCABULARY = "vocabulary.bin"
+
+# Where in the header of a zip file's member the lengths of what follows it stand: the name, and an extra part.
+_ZIP_LENGTHS = 26
 
 Weights = Mapping[str, np.ndarray[Any, Any]]
 
@@ -233,19 +238,36 @@ def check_weights(weights: Weights, shapes: Mapping[str, tuple[int, ...]], origi
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of an .npz file, all of them checked.
+    """The arrays of an .npz file that is not compressed, mapped: their pages are read when they are used.
 
     Raises:
         DataError: if the file is missing or damaged.
     """
     try:
-        # NumPy, given a path, leaves a damaged file open.
-        with path.open("rb") as file, np.load(file) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            return {
+                info.filename.removesuffix(".npy"): _map_array(path, file, info.header_offset)
+                for info in archive.infolist()
+            }
+    except (zipfile.BadZipFile, ValueError, EOFError, struct.error) as error:
         raise DataError(f"{path}: is damaged ({error}); use another checkpoint.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); use another checkpoint.") from error
+
+
+def _map_array(path: Path, file: BinaryIO, start: int) -> np.ndarray[Any, Any]:
+    """The array of the member of a zip file that begins at `start`, with a header of its own."""
+    file.seek(start + _ZIP_LENGTHS)
+    file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)  # its name, and what else is said of it
+    if (version := np.lib.format.read_magic(file)) != (1, 0):
+        raise ValueError(f"an array of format {version}")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject:
+        raise ValueError("an array of objects")
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    order: Literal["F", "C"] = "F" if is_fortran else "C"
+    return np.asarray(np.memmap(path, dtype, mode="r", offset=file.tell(), shape=shape, order=order))
 
 
 class RunDirectory:

@@ -277,15 +277,22 @@ def test_a_truncated_state(checkpoint: Path) -> None:
 # --- read_arrays
 
 
-def test_arrays_with_a_flipped_bit_in_the_numbers(tmp_path: Path) -> None:
-    """The archive's own checksum finds it where there is no manifest."""
-    path = tmp_path / "a.npz"
-    np.savez(path, weight=np.zeros(1000))
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with refused(path, ": is damaged (Bad CRC-32 for file 'weight.npy'); use another checkpoint."):
-        read_arrays(path)
+def test_arrays_are_mapped(tmp_path: Path) -> None:
+    """Whatever their shapes, orders and types, and wherever in the file they come to lie."""
+    arrays = {
+        "weight/kernel": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
+        "step": np.array(7),
+        "nothing": np.zeros((0, 3)),
+        "\u00e9": np.array([True, False]),
+    }
+    np.savez(tmp_path / "a.npz", **arrays)
+    found = read_arrays(tmp_path / "a.npz")
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+    assert not found["weight/kernel"].flags.owndata
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 is how an archive begins", b"something else"])
@@ -298,7 +305,7 @@ def test_arrays_that_are_none(tmp_path: Path, content: bytes) -> None:
 def test_arrays_of_objects_are_not_unpickled(tmp_path: Path) -> None:
     """Unpickling runs code of the file's author."""
     np.savez(tmp_path / "a.npz", weight=np.array([{}], dtype=object))
-    with refused(tmp_path / "a.npz", ": is damaged (Object arrays cannot be loaded when allow_pickle=False)"):
+    with refused(tmp_path / "a.npz", ": is damaged (an array of objects)"):
         read_arrays(tmp_path / "a.npz")
 
 

@@ -69,7 +69,9 @@ class PackedSentenceEncoder(SentenceEncoder):
         )
         self._num_threads = num_cores()
         self._threads = ThreadPoolExecutor(self._num_threads, thread_name_prefix="embed")
-        self._table = weights[_TOKEN_TABLE]
+        # As bytes, of which any place will do: to take rows of numbers, NumPy first copies all of an array that lies
+        # between the addresses of its numbers, as one that is mapped from a file may.
+        self._table = np.ascontiguousarray(weights[_TOKEN_TABLE]).view(np.uint8)
         self._graphs = _Graphs(weights, config, dtype, self._num_threads)
 
         def tokenize(strings: Any) -> tuple[Any, Any]:
@@ -88,7 +90,7 @@ class PackedSentenceEncoder(SentenceEncoder):
         def embed(batch: slice) -> tuple[Array, Embeddings]:
             first = ends[batch.start] - lengths[batch.start]
             return order[batch], self._graphs.embed(
-                np.take(self._table, token_ids[first : ends[batch.stop - 1]], axis=0), lengths[batch]
+                np.take(self._table, token_ids[first : ends[batch.stop - 1]], axis=0).view(np.float32), lengths[batch]
             )
 
         tokens = -(-len(token_ids) // self._num_threads)
