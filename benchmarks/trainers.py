@@ -8,6 +8,7 @@ which is the additive-margin softmax with a margin of 0, and twice what sentence
 the symmetric loss of multiple negatives.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,15 @@ class Ours:
         from lealla_tf.presets import PRESETS
         from lealla_tf.training.cross_replica import replica_id
         from lealla_tf.training.distillation_model import DistillationModel
+        from lealla_tf.training.fusion import fuse
         from lealla_tf.training.optimizer import make_optimizer
         from lealla_tf.training.strategy import distribute_batches
 
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(0)
-        encoder = Encoder.from_encoder_config(PRESETS[task.preset].encoder, replica_id=replica_id)
+        encoder = Encoder.from_encoder_config(
+            PRESETS[task.preset].encoder, replica_id=replica_id, fuse=functools.partial if xla else fuse
+        )
         with np.load(task.weights) as weights:
             assign_weights(encoder, dict(weights), str(task.weights))
         loss = LossConfig(feature=0, logit=0, margin=0, scale=SCALE, mask_duplicates=False)

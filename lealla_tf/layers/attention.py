@@ -73,7 +73,9 @@ class SelfAttention(keras.layers.Layer):
     def call(self, hidden: Any, padding_mask: Any, num_queries: int | None = None, training: bool = False) -> Any:
         """The attended values of the first `num_queries` positions."""
         head_dim = hidden.shape[-1] // self.num_heads
-        query = self._split_heads(self.query_projection(hidden[:, :num_queries])) * head_dim**-0.5
+        # A slice of all there is would have a gradient, too.
+        queries = hidden if num_queries is None else hidden[:, :num_queries]
+        query = self._split_heads(self.query_projection(queries)) * head_dim**-0.5
         key = self._split_heads(self.key_projection(hidden))
         value = self._split_heads(self.value_projection(hidden))
         scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")

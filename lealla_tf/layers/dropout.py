@@ -70,6 +70,10 @@ class Dropout(keras.layers.Layer):
             return inputs
         return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
 
+    def draw(self, shape: Any) -> Any:
+        """A mask for training: booleans of a shape, each true with probability 1 - `rate`."""
+        return keras.random.uniform(shape, seed=self.seed_generator) >= self.rate
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the inputs."""
         return input_shape

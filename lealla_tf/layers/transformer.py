@@ -1,5 +1,6 @@
 """One layer of a BERT encoder: attention and feed-forward, each followed by its norm."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,18 @@ def _gelu_erf(inputs: Any) -> Any:
 # Google's weights were trained with the approximation; ports of them declare the exact form.
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"gelu_tanh": _gelu_tanh, "gelu_erf": _gelu_erf, "relu": ops.relu}
 
+# From a function of tensors, and those of its arguments that are none, to one that computes the same of the tensors.
+Fuse = Callable[..., Callable[..., Any]]
+
+
+def add_and_norm(
+    inputs: Any, residual: Any, gamma: Any, beta: Any, kept: Any = None, *, rate: float, epsilon: float
+) -> Any:
+    """norm(residual + dropout(inputs)), given the mask of the units that dropout keeps."""
+    if kept is not None:
+        inputs = ops.where(kept, inputs * (1 / (1 - rate)), 0.0)
+    return ops.layer_normalization(residual + inputs, gamma, beta, axis=-1, epsilon=epsilon)
+
 
 class TransformerLayer(keras.layers.Layer):
     """h = norm(x + attention(x)); y = norm(h + W2 activation(W1 h)): the post-norm layer.
@@ -34,6 +47,8 @@ class TransformerLayer(keras.layers.Layer):
         initializer_range: Standard deviation of the (truncated normal) kernels.
         seed: Seed of the dropout masks; this layer uses `seed`, `seed + 1`, `seed + 2`.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
+        fuse: Makes the pointwise operations between two products of matrices a single one, in
+            training.  Like `replica_id`, it belongs to the execution.
 
     Call arguments:
         hidden: `(batch, length, hidden_dim)`.
@@ -60,6 +75,7 @@ class TransformerLayer(keras.layers.Layer):
         initializer_range: float = 0.02,
         seed: int = 0,
         replica_id: ReplicaId | None = None,
+        fuse: Fuse = functools.partial,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,6 +93,7 @@ class TransformerLayer(keras.layers.Layer):
             "seed": seed,
         }
         self.activation = ACTIVATIONS[activation]
+        self.fuse = fuse
         self.attention = SelfAttention(
             num_heads, dropout, initializer_range, seed, replica_id, dtype=self.dtype_policy, name="attention"
         )
@@ -105,12 +122,22 @@ class TransformerLayer(keras.layers.Layer):
 
     def call(self, hidden: Any, padding_mask: Any, num_queries: int | None = None, training: bool = False) -> Any:
         """The layer's output for the first `num_queries` positions."""
+        # A slice of all there is would have a gradient, too.
+        queries = hidden if num_queries is None else hidden[:, :num_queries]
         attended = self.attention(hidden, padding_mask, num_queries=num_queries, training=training)
-        attended = self.attention_dropout(attended, training=training)
-        attended = self.attention_norm(hidden[:, :num_queries] + attended)
-        expanded = self.activation(self.intermediate_dense(attended))
-        outputs = self.output_dropout(self.output_dense(expanded), training=training)
-        return self.output_norm(attended + outputs)
+        attended = self._add_and_norm(attended, queries, "attention", training)
+        activate = self.fuse(self.activation) if training else self.activation
+        outputs = self.output_dense(activate(self.intermediate_dense(attended)))
+        return self._add_and_norm(outputs, attended, "output", training)
+
+    def _add_and_norm(self, inputs: Any, residual: Any, name: str, training: bool) -> Any:
+        """The end of either half of the layer."""
+        dropout, norm = getattr(self, f"{name}_dropout"), getattr(self, f"{name}_norm")
+        tensors = [inputs, residual, norm.gamma, norm.beta]
+        if training and dropout.rate:
+            tensors.append(dropout.draw(ops.shape(inputs)))
+        fuse = self.fuse if training else functools.partial
+        return fuse(add_and_norm, rate=dropout.rate, epsilon=norm.epsilon)(*tensors)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -1,6 +1,7 @@
 """The sentence encoder: a BERT encoder whose pooled output gives the embedding."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 from lealla_tf.config import EncoderConfig
 from lealla_tf.layers.dropout import ReplicaId
 from lealla_tf.layers.embeddings import TokenEmbedding
-from lealla_tf.layers.transformer import TransformerLayer
+from lealla_tf.layers.transformer import Fuse, TransformerLayer
 
 _SEEDS_PER_LAYER = 3
 
@@ -37,6 +38,7 @@ class Encoder(keras.Model):
             `lealla_tf.config.EncoderConfig`, which also validates them.
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
+        fuse: See `lealla_tf.layers.transformer.TransformerLayer`.
 
     Call arguments:
         inputs: A dictionary of int32 `(batch, length)`: `token_ids`, `padding_mask` (1 for
@@ -80,6 +82,7 @@ class Encoder(keras.Model):
         embedding_dim: int = 0,
         seed: int = 0,
         replica_id: ReplicaId | None = None,
+        fuse: Fuse = functools.partial,
         name: str = "encoder",
         **kwargs: Any,
     ) -> None:
@@ -124,6 +127,7 @@ class Encoder(keras.Model):
                 intermediate_dim,
                 activation,
                 seed=seed + 1 + _SEEDS_PER_LAYER * number,
+                fuse=fuse,
                 name=f"layer_{number}",
                 **shared,
             )

@@ -19,6 +19,9 @@ ON_ALL += [
     "evaluate_chunked",
     "lazy_adamw",
     "lazy_adamw_chunked",
+    "sgd_fused",
+    "gradients_fused",
+    "cached_fused",
 ]
 ON_WORKERS = ["sgd", "sgd_executions_of_3", "adamw", "lazy_adamw", "gradients", "masks", "evaluate"]
 ON_ONE = ["reference", "sgd_eager", "sgd_compiled", "gradients_eager", "gradients_compiled"]
@@ -107,6 +110,13 @@ def test_lazy_steps_are_others_and_do_not_depend_on_chunks(steps):
 def test_the_loss_the_gradients_and_the_weights_do_not_depend_on_the_execution(steps, kind):
     assert close(steps[1]["gradients"], steps[1][f"gradients_{kind}"], 1e-5)
     assert close(steps[1]["sgd"], steps[1][f"sgd_{kind}"], 1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("case", ["sgd", "gradients", "cached"])
+def test_fusing_changes_neither_losses_nor_gradients_nor_weights(steps, count, case):
+    """Not even with dropout, whose masks are drawn outside of what is fused."""
+    assert close(steps[count][case], steps[count][f"{case}_fused"], 1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2])

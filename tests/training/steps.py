@@ -3,6 +3,7 @@
 With `TF_CONFIG` it is one of several workers of a replica each.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from lealla_tf.models.encoder import Encoder
 from lealla_tf.training.adamw import ClippedAdamW
 from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
 from lealla_tf.training.distillation_model import DistillationModel
+from lealla_tf.training.fusion import fuse
 from lealla_tf.training.optimizer import make_optimizer
 from lealla_tf.training.pretraining_model import PretrainingModel
 from lealla_tf.training.strategy import distribute_batches, make_strategy
@@ -76,7 +78,8 @@ def distributed(strategy: tf.distribute.Strategy) -> Any:
 
 def make_model(kind: type[DistillationModel], dropout: float = 0.0, **kwargs: Any) -> DistillationModel:
     """A model with the same weights whatever the strategy."""
-    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=dropout, seed=3, replica_id=replica_id)
+    execution = {"replica_id": replica_id, "fuse": kwargs.pop("fuse", functools.partial)}
+    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=dropout, seed=3, **execution)
     loss = LossConfig(**{**LOSS, **kwargs.pop("loss", {})})
     model = kind(encoder, loss, PAD, TEACHER_DIM, **kwargs)
     generator = np.random.default_rng(1)
@@ -241,6 +244,7 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "sgd_unmasked": lambda strategy: train(sgd(), loss={"mask_duplicates": False}),
     "sgd_executions_of_3": lambda strategy: train(sgd(), steps_per_execution=3),
     "sgd_compiled": lambda strategy: train(sgd(), compile_encoder=True),
+    "sgd_fused": lambda strategy: train(sgd(), fuse=fuse),
     "sgd_chunked": lambda strategy: train(sgd(), chunk=2),
     "sgd_eager": eagerly(lambda strategy: train(sgd())),
     "adamw": lambda strategy: train(adamw()),
@@ -249,10 +253,12 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "wrong_scale": lambda strategy: train(sgd(), kind=LocalMean),
     "gradients": lambda strategy: gradients(strategy),
     "gradients_compiled": lambda strategy: gradients(strategy, compile_encoder=True),
+    "gradients_fused": lambda strategy: gradients(strategy, fuse=fuse),
     "gradients_eager": eagerly(lambda strategy: gradients(strategy)),
     "gradients_chunked": lambda strategy: gradients(strategy, chunk=2),
     "gradients_chunked_eager": eagerly(lambda strategy: gradients(strategy, chunk=2)),
     "cached": lambda strategy: gradients(strategy, chunk=2, dropout=0.5),
+    "cached_fused": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, fuse=fuse),
     "cached_compiled": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, compile_encoder=True),
     "one_tape": lambda strategy: gradients(strategy, OneTape, chunk=2, dropout=0.5),
     "one_tape_compiled": lambda strategy: gradients(strategy, OneTape, chunk=2, dropout=0.5, compile_encoder=True),
