@@ -74,7 +74,7 @@ def numpy_blocks(pool: Array, k: int) -> Search:
 
 
 SEARCHES: dict[str, Callable[[Array, int], Search]] = {
-    "ours float32": ours,
+    "ours float32": functools.partial(ours, precision="float32"),
     "ours bfloat16": functools.partial(ours, precision="bfloat16"),
     "top_k blocks": top_k_blocks,
     "faiss flat": faiss_flat,
