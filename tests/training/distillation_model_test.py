@@ -20,7 +20,6 @@ ON_ALL += [
     "lazy_adamw",
     "lazy_adamw_chunked",
     "sgd_fused",
-    "gradients_fused",
     "cached_fused",
 ]
 ON_WORKERS = ["sgd", "sgd_executions_of_3", "adamw", "lazy_adamw", "gradients", "masks", "evaluate"]
@@ -52,7 +51,7 @@ def steps(start, cluster, tmp_path_factory):
     for name, config in zip(WORKERS, cluster(), strict=True):
         children[name] = start("steps.py", directory / f"{name}.npz", 2, *ON_WORKERS, TF_CONFIG=config)
     for child in children.values():
-        assert child.wait(400) == 0, child.errors()
+        assert child.wait(800) == 0, child.errors()
     return {name: Steps(directory / f"{name}.npz") for name in children}
 
 
@@ -113,7 +112,7 @@ def test_the_loss_the_gradients_and_the_weights_do_not_depend_on_the_execution(s
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("case", ["sgd", "gradients", "cached"])
+@pytest.mark.parametrize("case", ["sgd", "cached"])
 def test_fusing_changes_neither_losses_nor_gradients_nor_weights(steps, count, case):
     """Not even with dropout, whose masks are drawn outside of what is fused."""
     assert close(steps[count][case], steps[count][f"{case}_fused"], 1e-5)

@@ -253,7 +253,6 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "wrong_scale": lambda strategy: train(sgd(), kind=LocalMean),
     "gradients": lambda strategy: gradients(strategy),
     "gradients_compiled": lambda strategy: gradients(strategy, compile_encoder=True),
-    "gradients_fused": lambda strategy: gradients(strategy, fuse=fuse),
     "gradients_eager": eagerly(lambda strategy: gradients(strategy)),
     "gradients_chunked": lambda strategy: gradients(strategy, chunk=2),
     "gradients_chunked_eager": eagerly(lambda strategy: gradients(strategy, chunk=2)),
