@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -58,52 +58,79 @@ def search_blocks(
     Returns:
         `(indices, products)`, both of shape `(queries, k)`; the products have the type of `queries`.
     """
-    import tensorflow as tf
-
     # Blocks of one size, so that the last is not mostly empty.
     columns = _multiple(max(k, math.ceil(len(pool) / math.ceil(len(pool) / block))), _TILE)
     height = _multiple(min(_QUERIES, len(queries)), _QUERY_TILE)
-    width = group_width(columns, k)
-    best = np.full((len(queries), k), -np.inf, queries.dtype)
-    indices = np.zeros((len(queries), k), np.int64)
     starts = range(0, len(queries), height)
     is_long = len(starts) * math.ceil(len(pool) / columns) > _WORTH_COMPILING
     screened = screened and is_long and queries.dtype == np.float32
     update = update_best_screened if screened else update_best
-    update = compiled(update) if is_long else update
+    best = _Best(queries, k, height, group_width(columns, k), compiled(update) if is_long else update)
     threads = ThreadPoolExecutor(num_cores(), thread_name_prefix="search")
+    looks: list[Future[int]] = []
+    done = 0
+
+    def finish(looks: list[Future[int]]) -> None:
+        nonlocal done
+        for look in looks:
+            done += look.result()
+            if progress is not None:
+                progress(done, len(pool) * len(queries))
+
     try:
         with _full_precision():
             for offset, rows in pool.blocks(columns):
-                arranged = _arranged(rows, columns, width)
-                candidates = screen(arranged) if screened else tf.transpose(arranged)
-
-                def look(start: int, candidates: Any = candidates, offset: int = offset, count: int = len(rows)) -> Any:
-                    part = slice(start, start + height)
-                    found = update(
-                        tf.constant(_padded(queries.read(start, start + height), height)),
-                        candidates,
-                        tf.constant(_padded(best[part], height)),
-                        tf.constant(_padded(indices[part], height)),
-                        tf.constant(offset, tf.int64),
-                        tf.constant(count, tf.int32),
-                        width,
-                    )
-                    return tuple(tensor.numpy() for tensor in found)
-
-                for start, found in zip(starts, threads.map(look, starts), strict=True):
-                    stop = min(start + height, len(queries))
-                    best[start:stop], indices[start:stop] = (array[: stop - start] for array in found)
-                    if progress is not None:
-                        progress(offset * len(queries) + len(rows) * stop, len(pool) * len(queries))
+                # Made while the threads are still at the block before.
+                candidates = _candidates(rows, columns, best.width, screened)
+                earlier, looks = looks, []
+                for start, after in zip(starts, earlier or [None] * len(starts), strict=True):
+                    looks.append(threads.submit(best.look, start, candidates, offset, len(rows), after))
+                finish(earlier)
+            finish(looks)
     finally:
         threads.shutdown(cancel_futures=True)
-    return indices, best
+    return best.indices, best.products
 
 
-def _arranged(rows: Vectors, columns: int, width: int) -> Vectors:
-    """Rows of the pool, and zeros, in the order of the columns that `update_best` expects."""
-    return _padded(rows, columns).reshape(-1, width, rows.shape[1]).transpose(1, 0, 2).reshape(columns, -1)
+class _Best:
+    """The best rows of the pool so far, for all queries."""
+
+    def __init__(self, queries: Rows, k: int, height: int, width: int, update: Callable[..., Any]) -> None:
+        self.products = np.full((len(queries), k), -np.inf, queries.dtype)
+        self.indices = np.zeros((len(queries), k), np.int64)
+        self.width = width
+        self._queries, self._height, self._update = queries, height, update
+
+    def look(self, start: int, candidates: Any, offset: int, count: int, after: "Future[int] | None") -> int:
+        """Looks through a block of `count` rows for the queries from `start` on, and returns how many products that is.
+
+        `after` is the same for the block before, begun earlier.
+        """
+        import tensorflow as tf
+
+        queries = self._queries.read(start, start + self._height)
+        if after is not None:
+            after.result()
+        part = slice(start, start + len(queries))
+        found = self._update(
+            tf.constant(_padded(queries, self._height)),
+            candidates,
+            tf.constant(_padded(self.products[part], self._height)),
+            tf.constant(_padded(self.indices[part], self._height)),
+            tf.constant(offset, tf.int64),
+            tf.constant(count, tf.int32),
+            self.width,
+        )
+        self.products[part], self.indices[part] = (tensor.numpy()[: len(queries)] for tensor in found)
+        return count * len(queries)
+
+
+def _candidates(rows: Vectors, columns: int, width: int, screened: bool) -> Any:
+    """Rows of the pool, and zeros, as `update_best` or `update_best_screened` expects them."""
+    import tensorflow as tf
+
+    arranged = _padded(rows, columns).reshape(-1, width, rows.shape[1]).transpose(1, 0, 2).reshape(columns, -1)
+    return screen(arranged) if screened else tf.transpose(arranged)
 
 
 def _padded(rows: Vectors, count: int) -> Vectors:

@@ -7,7 +7,8 @@ more than can be said beforehand.  Write q' and p' for vectors rounded to bfloat
 
 The last term is what summing `d` products in float32 may add, taken generously; and the result is rounded once more.
 So an element of the block whose product in bfloat16 is lower by more than this than the k-th best so far cannot be
-among the k best, and the others, which are a few for each query, are multiplied again in float32.
+among the k best, and the others, which are a few for each query, are multiplied again in float32.  Where there are
+many, as in the first block, the k-th best is at least what the k-th best group of the block has, less the same bound.
 """
 
 import math
@@ -62,16 +63,28 @@ def update_best_screened(
     """
     import tensorflow as tf
 
+    k = best.shape[1]
     rounded = tf.cast(queries, tf.bfloat16)
     products = masked(tf.matmul(rounded, block.rounded), num_rows, width)
     maxima = tf.cast(group_maxima(products, width), tf.float32)
-    threshold = _threshold(queries, tf.cast(rounded, tf.float32), block, best[:, -1])
+    error = _error(queries, tf.cast(rounded, tf.float32), block)
+
+    def are_few(threshold: Any) -> Any:
+        count = tf.math.count_nonzero(maxima > threshold[:, None], dtype=tf.int32)
+        return count <= int(_GROUPS * maxima.shape.num_elements())
+
+    def of_groups() -> Any:
+        least = _least(tf.math.top_k(maxima, k, sorted=True).values[:, -1], error)
+        return tf.maximum(threshold, _threshold(least, error))
+
+    threshold = _threshold(best[:, -1], error)
+    threshold = tf.cond(are_few(threshold), lambda: threshold, of_groups)
 
     # Both ways give sums of the same products in the same order, so that equal rows have equal products.
     def all_together() -> tuple[Any, Any]:
         products = masked(tf.matmul(queries, block.rows, transpose_b=True), num_rows, width)
-        values, rows = largest(products, group_maxima(products, width), best.shape[1], width)
-        query = tf.repeat(tf.range(best.shape[0], dtype=tf.int64), best.shape[1])
+        values, rows = largest(products, group_maxima(products, width), k, width)
+        query = tf.repeat(tf.range(best.shape[0], dtype=tf.int64), k)
         again = tf.reshape(_products(queries, block.rows, query, tf.reshape(rows, (-1,)), width), rows.shape)
         return tf.where(tf.math.is_inf(values), values, again), rows
 
@@ -83,22 +96,40 @@ def update_best_screened(
 
         return tf.cond(tf.size(query) <= int(_SINGLE * products.shape.num_elements()), take, all_together)
 
-    count = tf.math.count_nonzero(maxima > threshold[:, None], dtype=tf.int32)
-    values, rows = tf.cond(count <= int(_GROUPS * maxima.shape.num_elements()), one_by_one, all_together)
+    values, rows = tf.cond(are_few(threshold), one_by_one, all_together)
     return merged(best, indices, values, rows + offset)
 
 
-def _threshold(queries: Any, rounded: Any, block: Screen, best: Any) -> Any:
-    """What a product in bfloat16 is greater than if the product itself is greater than `best`: `(queries,)`."""
+def _error(queries: Any, rounded: Any, block: Screen) -> Any:
+    """What the product of a query with a row of the block may be off by, but for its own rounding: `(queries,)`."""
     import tensorflow as tf
 
     norm, change = _length(queries), _length(rounded - queries)
-    dim = queries.shape[1]
-    lowest = best - change * block.norm - norm * block.change - dim * _SUMMING * norm * block.norm
-    lowest -= 2 * _ROUNDING * tf.abs(lowest) + _SMALLEST
-    # Where numbers are so large that nothing can be said, everything passes; products with zeros are exact.
-    lowest = tf.where(tf.math.is_nan(lowest), -math.inf, lowest)
-    return tf.where(norm > 0, lowest, best)
+    error = change * block.norm + norm * block.change + queries.shape[1] * _SUMMING * norm * block.norm
+    # Products with zeros are exact.
+    return tf.where(norm > 0, error + _SMALLEST, 0)
+
+
+def _threshold(products: Any, error: Any) -> Any:
+    """What a product in bfloat16 is greater than if the product itself is greater than this: `(queries,)`."""
+    import tensorflow as tf
+
+    lowest = products - error
+    return tf.where(tf.equal(error, 0), products, _known(lowest - 2 * _ROUNDING * tf.abs(lowest)))
+
+
+def _least(rough: Any, error: Any) -> Any:
+    """What a product is greater than if it is this in bfloat16: `(queries,)`."""
+    import tensorflow as tf
+
+    return _known(rough - 2 * _ROUNDING * tf.abs(rough) - error - _SMALLEST)
+
+
+def _known(numbers: Any) -> Any:
+    """-inf where numbers are so large that nothing can be said."""
+    import tensorflow as tf
+
+    return tf.where(tf.math.is_nan(numbers), -math.inf, numbers)
 
 
 def _length(vectors: Any) -> Any:
