@@ -106,7 +106,7 @@ def plain(model: Model) -> Encode:
 def packed(model: Model, **options: Any) -> Encode:
     """What `lealla embed` runs."""
     encoder = PackedSentenceEncoder(
-        model.weights, model.config, model.tokenizer, model.length, fingerprint="", **options
+        model.weights, model.config, lambda: model.tokenizer, model.length, fingerprint="", **options
     )
     return lambda text: encoder.embed(text.sentences)
 

@@ -13,6 +13,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -54,8 +55,12 @@ class Checkpoint:
 
     directory: Path
     config: Config
-    vocabulary: Vocabulary
     manifest: Mapping[str, Any]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The pieces of the encoder's ids."""
+        return Vocabulary.from_file(self.directory / _VOCABULARY)
 
     @property
     def fingerprint(self) -> str:
@@ -106,10 +111,19 @@ class Checkpoint:
         assign_weights(encoder, {**own, **self._read(_ENCODER)}, str(self.directory / _ENCODER))
 
     def read_weights(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The encoder's weights by name; `DataError` if they are those of another shape."""
-        weights = self._read(_ENCODER)
+        """The encoder's weights by name; `DataError` if they are of another shape, or not what was written."""
+        self.verify_weights()
+        return self.map_weights()
+
+    def map_weights(self) -> dict[str, np.ndarray[Any, Any]]:
+        """`read_weights` before `verify_weights`, for which all of the file is read."""
+        weights = read_arrays(self.directory / _ENCODER)
         check_weights(weights, weight_shapes(self.config.encoder), str(self.directory / _ENCODER))
         return weights
+
+    def verify_weights(self) -> None:
+        """Raises `DataError` unless the encoder's weights are those that were written."""
+        _verify(self.directory / _ENCODER, self.manifest["files"][_ENCODER])
 
     def read_training_state(self) -> dict[str, np.ndarray[Any, Any]]:
         """What `save_checkpoint` was given as the state of the run."""
@@ -176,7 +190,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         config = from_dict(Config, read_json(directory / _CONFIG))
     except UsageError as error:
         raise DataError(f"{directory / _CONFIG}: {error} Read it with the version that wrote it.") from error
-    return Checkpoint(directory, config, Vocabulary.from_file(directory / _VOCABULARY), manifest)
+    return Checkpoint(directory, config, manifest)
 
 
 def is_checkpoint(path: str | Path) -> bool:

@@ -22,11 +22,6 @@ from lealla_tf.inference.sentence_encoder import GraphSentenceEncoder, SentenceE
 from lealla_tf.saved_model.checking import SENTENCE_ENCODER
 from lealla_tf.saved_model.reading import is_export, read_export
 
-with warnings.catch_warnings():
-    # It imports pkg_resources, whose deprecation is no concern of this project's users.
-    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
-    import tensorflow_hub as hub
-
 _SAVED_MODEL = "saved_model.pb"
 
 # Seconds without an answer after which a server counts as out of reach; TensorFlow Hub itself waits for ever.
@@ -102,20 +97,20 @@ def _load_checkpoint(checkpoint: Checkpoint) -> GraphSentenceEncoder:
 
 def _pack_checkpoint(checkpoint: Checkpoint, dtype: str) -> PackedSentenceEncoder:
     """The same, packed."""
-    config = checkpoint.config
-    # Side by side: both are mostly reading, and take a good part of a second with a full vocabulary.
+    # Side by side: of a large table, a checksum takes a third of a second.
     with ThreadPoolExecutor(1) as thread:
-        tokenizer = thread.submit(checkpoint.load_tokenizer)
-        weights = checkpoint.read_weights()
-    return PackedSentenceEncoder(
-        weights,
-        config.encoder,
-        tokenizer.result(),
-        config.batch.length,
-        fingerprint=checkpoint.fingerprint,
-        dtype=dtype,
-        trained_languages=checkpoint.languages,
-    )
+        verified = thread.submit(checkpoint.verify_weights)
+        encoder = PackedSentenceEncoder(
+            checkpoint.map_weights(),
+            checkpoint.config.encoder,
+            checkpoint.load_tokenizer,
+            checkpoint.config.batch.length,
+            fingerprint=checkpoint.fingerprint,
+            dtype=dtype,
+            trained_languages=checkpoint.languages,
+        )
+        verified.result()
+    return encoder
 
 
 def _pack_export(directory: Path, dtype: str) -> PackedSentenceEncoder:
@@ -124,7 +119,7 @@ def _pack_export(directory: Path, dtype: str) -> PackedSentenceEncoder:
     return PackedSentenceEncoder(
         export.weights,
         export.config,
-        export.tokenizer,
+        lambda: export.tokenizer,
         export.sequence_length,
         fingerprint=_fingerprint(directory / SENTENCE_ENCODER),
         dtype=dtype,
@@ -146,7 +141,7 @@ def find_model(handle: str) -> Path:
         )
     try:
         with _socket_timeout(_PATIENCE):
-            return Path(hub.resolve(handle))
+            return Path(_hub().resolve(handle))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise DataError(
             f"{handle}: cannot be fetched ({_first_line(error)}); connect, or name a local directory."
@@ -158,7 +153,7 @@ def _load(directory: Path, name: str) -> tuple[Any, str]:
     if not (directory / _SAVED_MODEL).is_file():
         raise DataError(f"{name}: holds no model ({_SAVED_MODEL} or a checkpoint); name another directory.")
     try:
-        loaded = hub.load(str(directory))
+        loaded = _hub().load(str(directory))
         fingerprint = _fingerprint(directory)
     except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
         raise DataError(
@@ -209,6 +204,15 @@ def _exported_languages(directory: Path) -> tuple[str, ...]:
             manifest = read_json(place / MANIFEST)
             return tuple(manifest.get("languages", ())) if isinstance(manifest, dict) else ()
     return ()
+
+
+def _hub() -> Any:
+    """TensorFlow Hub, which takes a third of a second to import: what pkg_resources needs, which it imports."""
+    with warnings.catch_warnings():
+        # Its deprecation is no concern of this project's users.
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+        import tensorflow_hub
+    return tensorflow_hub
 
 
 @contextlib.contextmanager

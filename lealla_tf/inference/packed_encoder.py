@@ -1,12 +1,13 @@
 """Sentences through the packed graph: batches of a bounded number of tokens, one thread for each core."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from lealla_tf.config import EncoderConfig
 from lealla_tf.errors import UsageError
@@ -39,7 +40,7 @@ class PackedSentenceEncoder(SentenceEncoder):
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
         config: The shape of the encoder.
-        tokenizer: Of the encoder's vocabulary.
+        load_tokenizer: Gives the tokenizer of the encoder's vocabulary; called while TensorFlow optimises the graph.
         length: Sentences are cut at this many tokens.
         dtype: `float32`; or `bfloat16`, which is faster and gives vectors whose cosine with those of
             float32 is above 0.999, on processors that multiply it themselves.
@@ -53,7 +54,7 @@ class PackedSentenceEncoder(SentenceEncoder):
         self,
         weights: Weights,
         config: EncoderConfig,
-        tokenizer: Tokenizer,
+        load_tokenizer: Callable[[], Tokenizer],
         length: int,
         *,
         fingerprint: str,
@@ -72,7 +73,9 @@ class PackedSentenceEncoder(SentenceEncoder):
         # As bytes, of which any place will do: to take rows of numbers, NumPy first copies all of an array that lies
         # between the addresses of its numbers, as one that is mapped from a file may.
         self._table = np.ascontiguousarray(weights[_TOKEN_TABLE]).view(np.uint8)
-        self._graphs = _Graphs(weights, config, dtype, self._num_threads)
+        graphs = self._threads.submit(_Graphs, weights, config, dtype, self._num_threads)
+        tokenizer = load_tokenizer()
+        self._graphs = graphs.result()
 
         def tokenize(strings: Any) -> tuple[Any, Any]:
             rows = add_special_tokens(tokenizer.tokenize_flat(strings), tokenizer.vocabulary, length)
@@ -154,6 +157,8 @@ class _Graphs:
             intra_op_parallelism_threads=1,
             inter_op_parallelism_threads=self._num_threads,
         )
+        # The optimiser finds nothing more when it is run again, and takes a tenth of a second.
+        config.graph_options.rewrite_options.meta_optimizer_iterations = RewriterConfig.ONE
         graph = build_graph(self._weights, self._config, dtype=self._dtype, softmax=softmax, fused_norm=fused_norm)
         session = tf.compat.v1.Session(graph=graph, config=config)
         self._run(session, self._weights[_TOKEN_TABLE][:1], np.ones(1, np.int32))

@@ -28,6 +28,10 @@ _QUERIES = 512
 _TILE = 64
 _QUERY_TILE = 16
 
+# Threads that search, for each core.  Every operator is shared by TensorFlow's own threads, of which there are as many
+# as cores, so that a thread of ours often waits for a part of one: on two cores, four take a sixth less time than two.
+_THREADS_A_CORE = 2
+
 # A graph takes 0.1 s to build, and 6 ms less for a block: measured on one core of an AMD Zen 5.
 _WORTH_COMPILING = 16
 
@@ -66,7 +70,7 @@ def search_blocks(
     screened = screened and is_long and queries.dtype == np.float32
     update = update_best_screened if screened else update_best
     best = _Best(queries, k, height, group_width(columns, k), compiled(update) if is_long else update)
-    threads = ThreadPoolExecutor(num_cores(), thread_name_prefix="search")
+    threads = ThreadPoolExecutor(_THREADS_A_CORE * num_cores(), thread_name_prefix="search")
     looks: list[Future[int]] = []
     done = 0
 
@@ -83,7 +87,8 @@ def search_blocks(
                 # Made while the threads are still at the block before.
                 candidates = _candidates(rows, columns, best.width, screened)
                 earlier, looks = looks, []
-                for start, after in zip(starts, earlier or [None] * len(starts), strict=True):
+                for number, start in enumerate(starts):
+                    after = earlier[number] if earlier else None
                     looks.append(threads.submit(best.look, start, candidates, offset, len(rows), after))
                 finish(earlier)
             finish(looks)

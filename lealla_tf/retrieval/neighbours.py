@@ -41,7 +41,7 @@ def nearest_neighbours(
 
     They are the nearest by cosine if the rows have unit length.  Of equal products the lowest
     index comes first.  The arrays are read block by block, so they may be memory-mapped: besides
-    the result, memory holds one block of the pool and, for each core, the products of 512 queries with it.
+    the result, memory holds two blocks of the pool and, twice for each core, the products of 512 queries with one.
     Products are taken in float32, or in float64 if an array is of that type; neighbours whose
     products differ by less than the rounding of that type are not told apart reliably.
 

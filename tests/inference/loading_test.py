@@ -298,7 +298,7 @@ def test_a_handle_without_a_network(monkeypatch, offline):
     def resolve(handle):
         raise URLError(socket.gaierror(-2, "Name or service not known"))
 
-    monkeypatch.setattr(loading.hub, "resolve", resolve)
+    monkeypatch.setattr(loading._hub(), "resolve", resolve)
     line = refused("https://tfhub.dev/google/LaBSE/2")
     assert line == (
         "https://tfhub.dev/google/LaBSE/2: cannot be fetched (<urlopen error [Errno -2] Name or service not known>); "

@@ -60,7 +60,7 @@ def make_encoder(shape="thin", scale=0.2, **settings):
 
 def pack(encoder, length=LENGTH, dtype="float32"):
     weights, tokenizer = encoder_weights(encoder), Tokenizer(VOCABULARY, "exact")
-    return PackedSentenceEncoder(weights, encoder.config, tokenizer, length, fingerprint="print", dtype=dtype)
+    return PackedSentenceEncoder(weights, encoder.config, lambda: tokenizer, length, fingerprint="print", dtype=dtype)
 
 
 def plain(encoder, length=LENGTH):
