@@ -72,6 +72,10 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, hidden: Any, padding_mask: Any, num_queries: int | None = None, training: bool = False) -> Any:
         """The attended values of the first `num_queries` positions."""
+        return self.output_projection(self.attend(hidden, padding_mask, num_queries, training))
+
+    def attend(self, hidden: Any, padding_mask: Any, num_queries: int | None, training: bool) -> Any:
+        """The values of all heads, before the dense layer."""
         head_dim = hidden.shape[-1] // self.num_heads
         # A slice of all there is would have a gradient, too.
         queries = hidden if num_queries is None else hidden[:, :num_queries]
@@ -84,7 +88,7 @@ class SelfAttention(keras.layers.Layer):
         weights = ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
         context = ops.matmul(self.dropout(weights, training=training), value)
         context = ops.transpose(context, (0, 2, 1, 3))
-        return self.output_projection(ops.reshape(context, (*ops.shape(context)[:2], hidden.shape[-1])))
+        return ops.reshape(context, (*ops.shape(context)[:2], hidden.shape[-1]))
 
     def _split_heads(self, inputs: Any) -> Any:
         """`(batch, length, hidden_dim)` -> `(batch, num_heads, length, head_dim)`."""

@@ -26,10 +26,16 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"gelu_tanh": _gelu_tanh, "gelu_e
 Fuse = Callable[..., Callable[..., Any]]
 
 
+def add_and_activate(inputs: Any, bias: Any, *, activation: Callable[[Any], Any]) -> Any:
+    """activation(inputs + bias)."""
+    return activation(inputs + bias)
+
+
 def add_and_norm(
-    inputs: Any, residual: Any, gamma: Any, beta: Any, kept: Any = None, *, rate: float, epsilon: float
+    inputs: Any, bias: Any, residual: Any, gamma: Any, beta: Any, kept: Any = None, *, rate: float, epsilon: float
 ) -> Any:
-    """norm(residual + dropout(inputs)), given the mask of the units that dropout keeps."""
+    """norm(residual + dropout(inputs + bias)), given the mask of the units that dropout keeps."""
+    inputs = inputs + bias
     if kept is not None:
         inputs = ops.where(kept, inputs * (1 / (1 - rate)), 0.0)
     return ops.layer_normalization(residual + inputs, gamma, beta, axis=-1, epsilon=epsilon)
@@ -124,16 +130,18 @@ class TransformerLayer(keras.layers.Layer):
         """The layer's output for the first `num_queries` positions."""
         # A slice of all there is would have a gradient, too.
         queries = hidden if num_queries is None else hidden[:, :num_queries]
-        attended = self.attention(hidden, padding_mask, num_queries=num_queries, training=training)
-        attended = self._add_and_norm(attended, queries, "attention", training)
-        activate = self.fuse(self.activation) if training else self.activation
-        outputs = self.output_dense(activate(self.intermediate_dense(attended)))
-        return self._add_and_norm(outputs, attended, "output", training)
+        fuse = self.fuse if training else functools.partial
+        context = self.attention.attend(hidden, padding_mask, num_queries, training)
+        attended = self._add_and_norm(context, self.attention.output_projection, queries, "attention", training)
+        activate = fuse(add_and_activate, activation=self.activation)
+        expanded = activate(ops.matmul(attended, self.intermediate_dense.kernel), self.intermediate_dense.bias)
+        return self._add_and_norm(expanded, self.output_dense, attended, "output", training)
 
-    def _add_and_norm(self, inputs: Any, residual: Any, name: str, training: bool) -> Any:
-        """The end of either half of the layer."""
+    def _add_and_norm(self, inputs: Any, dense: Any, residual: Any, name: str, training: bool) -> Any:
+        """The end of either half of the layer: norm(residual + dropout(dense(inputs)))."""
         dropout, norm = getattr(self, f"{name}_dropout"), getattr(self, f"{name}_norm")
-        tensors = [inputs, residual, norm.gamma, norm.beta]
+        inputs = ops.matmul(inputs, dense.kernel)
+        tensors = [inputs, dense.bias, residual, norm.gamma, norm.beta]
         if training and dropout.rate:
             tensors.append(dropout.draw(ops.shape(inputs)))
         fuse = self.fuse if training else functools.partial

@@ -102,7 +102,10 @@ def test_outside_of_training_nothing_is_fused(inputs):
 
 
 def test_add_and_norm():
-    """norm((1, 3) + (0, 2 / (1 - 1/2))) = norm((1, 7)) = (-1, 1), times 2, plus 1."""
-    vectors = [np.array([vector], "float32") for vector in ((5.0, 2.0), (1.0, 3.0), (2.0, 2.0), (1.0, 1.0))]
+    """norm((1, 3) + (0, (1 + 1) / (1 - 1/2))) = norm((1, 7)) = (-1, 1), times 2, plus 1."""
+    inputs, bias, *others = (
+        np.array([vector], "float32") for vector in ((4.0, 1.0), (1.0, 1.0), (1.0, 3.0), (2.0, 2.0), (1.0, 1.0))
+    )
+    vectors = [inputs, bias[0], *others]
     outputs = fuse(add_and_norm, rate=0.5, epsilon=1e-12)(*vectors, np.array([[False, True]]))
     np.testing.assert_allclose(outputs, [[-1.0, 3.0]], rtol=1e-6)
