@@ -11,6 +11,16 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def num_callers() -> int:
+    """How many threads should call TensorFlow side by side to keep all cores busy.
+
+    Each operator is shared out among TensorFlow's own threads, one a core, and a caller waits for the slowest part.
+    Two callers a core leave no core without work meanwhile: on two cores, four take a sixth less time than two to
+    search, and a fifth less to embed.
+    """
+    return 2 * num_cores()
+
+
 def has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 itself; elsewhere than on Linux nothing is known, and it is false."""
     lines = FLAGS.read_text().splitlines() if FLAGS.exists() else []

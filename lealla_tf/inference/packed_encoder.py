@@ -13,7 +13,7 @@ from lealla_tf.config import EncoderConfig
 from lealla_tf.errors import UsageError
 from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, Weights, build_graph
 from lealla_tf.inference.sentence_encoder import Embeddings, SentenceEncoder
-from lealla_tf.processor import FLAGS, has_bfloat16, num_cores
+from lealla_tf.processor import FLAGS, has_bfloat16, num_callers
 from lealla_tf.text.packing import add_special_tokens
 from lealla_tf.text.tokenizer import Tokenizer
 
@@ -68,12 +68,12 @@ class PackedSentenceEncoder(SentenceEncoder):
             num_parameters=sum(array.size for array in weights.values()),
             trained_languages=trained_languages,
         )
-        self._num_threads = num_cores()
+        self._num_threads = num_callers()
         self._threads = ThreadPoolExecutor(self._num_threads, thread_name_prefix="embed")
         # As bytes, of which any place will do: to take rows of numbers, NumPy first copies all of an array that lies
         # between the addresses of its numbers, as one that is mapped from a file may.
         self._table = np.ascontiguousarray(weights[_TOKEN_TABLE]).view(np.uint8)
-        graphs = self._threads.submit(_Graphs, weights, config, dtype, self._num_threads)
+        graphs = self._threads.submit(_Graphs, weights, config, dtype)
         tokenizer = load_tokenizer()
         self._graphs = graphs.result()
 
@@ -115,19 +115,12 @@ class PackedSentenceEncoder(SentenceEncoder):
 class _Graphs:
     """The graph of an encoder, and the one with softmax as soon as it proves to be needed.
 
-    Every call runs in one thread, so that as many calls as there are cores go on side by side.
-    Threads of TensorFlow's that share an operator do worse: on two cores, lealla_small embeds 2157
-    short sentences a second by two calls of one thread, and 904 to 1200 by calls of two.
-
-    How many threads share an operator is fixed for the whole process when TensorFlow first
-    needs a device, whatever a session then asks for.  Only a run that is scheduled by a pool of
-    run handlers has threads of its own for that, as many as the session says: one.
+    Sessions with a pool of run handlers, which alone could have one thread for each call whatever the process has,
+    take half as long again: their threads wait for each other by sleeping.
     """
 
-    def __init__(self, weights: Weights, config: EncoderConfig, dtype: str, num_threads: int) -> None:
-        self._weights, self._config, self._dtype, self._num_threads = weights, config, dtype, num_threads
-        self._options = tf.compat.v1.RunOptions()
-        self._options.experimental.use_run_handler_pool = True
+    def __init__(self, weights: Weights, config: EncoderConfig, dtype: str) -> None:
+        self._weights, self._config, self._dtype = weights, config, dtype
         self._lock = threading.Lock()
         self._session = self._open(softmax=False)
         self._has_softmax = False
@@ -152,13 +145,10 @@ class _Graphs:
 
     def _try(self, softmax: bool, fused_norm: bool) -> tf.compat.v1.Session:
         """A session that has run once."""
-        config = tf.compat.v1.ConfigProto(
-            device_count={"GPU": 0},
-            intra_op_parallelism_threads=1,
-            inter_op_parallelism_threads=self._num_threads,
-        )
-        # The optimiser finds nothing more when it is run again, and takes a tenth of a second.
-        config.graph_options.rewrite_options.meta_optimizer_iterations = RewriterConfig.ONE
+        config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+        # What finds nothing here, and takes a tenth of a second. All else is needed for some fusion or other.
+        config.graph_options.rewrite_options.layout_optimizer = RewriterConfig.OFF
+        config.graph_options.rewrite_options.memory_optimization = RewriterConfig.NO_MEM_OPT
         graph = build_graph(self._weights, self._config, dtype=self._dtype, softmax=softmax, fused_norm=fused_norm)
         session = tf.compat.v1.Session(graph=graph, config=config)
         self._run(session, self._weights[_TOKEN_TABLE][:1], np.ones(1, np.int32))
@@ -167,7 +157,7 @@ class _Graphs:
     def _run(self, session: tf.compat.v1.Session, token_embeddings: Array, lengths: Array) -> tuple[Embeddings, bool]:
         """The graph's outputs."""
         inputs = {TOKEN_EMBEDDINGS: token_embeddings, LENGTHS: lengths}
-        return session.run((EMBEDDINGS, RELIABLE), inputs, options=self._options)
+        return session.run((EMBEDDINGS, RELIABLE), inputs)
 
 
 def _reorder(token_ids: Array, lengths: Array, order: Array) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lealla_tf.processor import num_cores
+from lealla_tf.processor import num_callers
 from lealla_tf.retrieval.screening import screen, update_best_screened
 from lealla_tf.retrieval.selection import compiled, group_width, update_best
 from lealla_tf.retrieval.vectors import Rows, Vectors
@@ -27,10 +27,6 @@ _QUERIES = 512
 # equal rows the second could win by an ulp.  Blocks of these multiples consist of full tiles.
 _TILE = 64
 _QUERY_TILE = 16
-
-# Threads that search, for each core.  Every operator is shared by TensorFlow's own threads, of which there are as many
-# as cores, so that a thread of ours often waits for a part of one: on two cores, four take a sixth less time than two.
-_THREADS_A_CORE = 2
 
 # A graph takes 0.1 s to build, and 6 ms less for a block: measured on one core of an AMD Zen 5.
 _WORTH_COMPILING = 16
@@ -70,7 +66,7 @@ def search_blocks(
     screened = screened and is_long and queries.dtype == np.float32
     update = update_best_screened if screened else update_best
     best = _Best(queries, k, height, group_width(columns, k), compiled(update) if is_long else update)
-    threads = ThreadPoolExecutor(_THREADS_A_CORE * num_cores(), thread_name_prefix="search")
+    threads = ThreadPoolExecutor(num_callers(), thread_name_prefix="search")
     looks: list[Future[int]] = []
     done = 0
 
