@@ -86,9 +86,11 @@ def test_what_goes_wrong_on_one_worker_ends_all(run):
     full = run.start_workers(*MORE, hooks=("fail_in_checkpoint:4", ""))
     assert "step_00000004: cannot be written (No space left on device)" in full[0].complaint(1)
     assert full[1].complaint(1) == ENDED
-    # What all see, all say.
+    # What all see, all say, but for one that on a busy machine looks only after the other has ended.
     diverged = run.start_workers(*MORE, hooks=("nan_in_step:3", ""))
-    assert {child.complaint(1)[:40] for child in diverged} == {"lealla: The loss is nan at step 3; the r"}
+    complaints = {child.complaint(1).partition(";")[0] for child in diverged}
+    assert "lealla: The loss is nan at step 3" in complaints
+    assert complaints <= {"lealla: The loss is nan at step 3", ENDED.partition(";")[0]}
 
 
 @pytest.mark.slow
