@@ -1,4 +1,4 @@
-"""Sentences through the packed graph: batches of a bounded number of tokens, one thread for each core."""
+"""Sentences through the packed graph: batches of a bounded number of tokens, several at a time on every core."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
