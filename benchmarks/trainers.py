@@ -82,7 +82,10 @@ class Ours:
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(0)
         encoder = Encoder.from_encoder_config(
-            PRESETS[task.preset].encoder, replica_id=replica_id, fuse=functools.partial if xla else fuse
+            PRESETS[task.preset].encoder,
+            replica_id=replica_id,
+            fuse=functools.partial if xla else fuse,
+            look_up=tf.gather,
         )
         with np.load(task.weights) as weights:
             assign_weights(encoder, dict(weights), str(task.weights))

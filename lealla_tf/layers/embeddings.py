@@ -1,11 +1,20 @@
 """The input of a BERT encoder: token, position and segment embeddings."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from lealla_tf.layers.dropout import Dropout, ReplicaId
+
+# From a table, as Keras' backend has it, and ids to the rows of these ids.
+LookUp = Callable[[Any, Any], Any]
+
+
+def take_rows(table: Any, ids: Any) -> Any:
+    """The rows of the table, whatever the backend."""
+    return ops.take(table, ids, axis=0)
 
 
 class TokenEmbedding(keras.layers.Layer):
@@ -21,6 +30,9 @@ class TokenEmbedding(keras.layers.Layer):
         initializer_range: Standard deviation of the (truncated normal) tables.
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
+        look_up: How rows are taken from the tables. `tf.gather` reads no others, where Keras first reads all of a
+            TensorFlow variable, and copies it if rows of it were ever written. Like `replica_id`, it belongs to the
+            execution.
 
     Call arguments:
         token_ids: int32 `(batch, length)`.
@@ -44,6 +56,7 @@ class TokenEmbedding(keras.layers.Layer):
         initializer_range: float = 0.02,
         seed: int = 0,
         replica_id: ReplicaId | None = None,
+        look_up: LookUp = take_rows,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -60,7 +73,7 @@ class TokenEmbedding(keras.layers.Layer):
         tables = {"token": vocabulary_size, "position": max_positions, "segment": num_segments}
         for name, rows in tables.items():
             initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
-            table = keras.layers.Embedding(rows, hidden_dim, initializer, dtype=self.dtype_policy, name=name)
+            table = _Table(rows, hidden_dim, initializer, look_up, dtype=self.dtype_policy, name=name)
             setattr(self, f"{name}_table", table)
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
         self.dropout = Dropout(dropout, seed, replica_id, dtype=self.dtype_policy, name="dropout")
@@ -87,3 +100,15 @@ class TokenEmbedding(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), **self.settings}
+
+
+class _Table(keras.layers.Embedding):
+    """A table whose rows are taken by `look_up`."""
+
+    def __init__(self, rows: int, width: int, initializer: Any, look_up: LookUp, **kwargs: Any) -> None:
+        super().__init__(rows, width, initializer, **kwargs)
+        self.look_up = look_up
+
+    def call(self, ids: Any) -> Any:
+        """The rows `(*ids.shape, width)`."""
+        return ops.cast(self.look_up(self.embeddings.value, ids), self.compute_dtype)

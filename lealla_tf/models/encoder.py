@@ -9,7 +9,7 @@ from keras import ops
 
 from lealla_tf.config import EncoderConfig
 from lealla_tf.layers.dropout import ReplicaId
-from lealla_tf.layers.embeddings import TokenEmbedding
+from lealla_tf.layers.embeddings import LookUp, TokenEmbedding, take_rows
 from lealla_tf.layers.transformer import Fuse, TransformerLayer
 
 _SEEDS_PER_LAYER = 3
@@ -39,6 +39,7 @@ class Encoder(keras.Model):
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
         fuse: See `lealla_tf.layers.transformer.TransformerLayer`.
+        look_up: See `lealla_tf.layers.embeddings.TokenEmbedding`.
 
     Call arguments:
         inputs: A dictionary of int32 `(batch, length)`: `token_ids`, `padding_mask` (1 for
@@ -83,6 +84,7 @@ class Encoder(keras.Model):
         seed: int = 0,
         replica_id: ReplicaId | None = None,
         fuse: Fuse = functools.partial,
+        look_up: LookUp = take_rows,
         name: str = "encoder",
         **kwargs: Any,
     ) -> None:
@@ -118,6 +120,7 @@ class Encoder(keras.Model):
             max_positions,
             num_segments,
             seed=seed,
+            look_up=look_up,
             name="embeddings",
             **{**shared, "initializer_range": embedding_initializer_range},
         )

@@ -206,6 +206,7 @@ class Run(abc.ABC):
             seed=training.seed,
             replica_id=replica_id,
             fuse=functools.partial if is_compiled else fuse,
+            look_up=tf.gather,
             dtype=training.precision,
         )
         model = self.make_model(encoder)

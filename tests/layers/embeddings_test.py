@@ -1,8 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
-from lealla_tf.layers.embeddings import TokenEmbedding
+from lealla_tf.layers.embeddings import LookUp, TokenEmbedding, take_rows
 
 RNG = np.random.default_rng(0)
 TOKEN_IDS = np.array([[2, 5, 9, 3, 0], [2, 3, 0, 0, 0]])
@@ -56,3 +59,30 @@ def test_tables_start_with_the_initializer_range() -> None:
     # Cut off at two standard deviations; Keras does not widen the rest to make up for it.
     assert np.abs(table).max() <= 0.04
     assert table.std() == pytest.approx(0.02 * 0.88, rel=0.02)
+
+
+def training_step(look_up: LookUp) -> tuple[Any, set[str]]:
+    """The rows and the gradient of a token table, and the operations that read it."""
+    layer = TokenEmbedding(10, 6, 7, dropout=0.0, look_up=look_up)
+    layer.build((None, None))
+    for weight in layer.trainable_variables:
+        weight.assign(np.sin(np.arange(np.prod(weight.shape), dtype="float32")).reshape(weight.shape))
+    table = layer.token_table.embeddings
+
+    @tf.function(autograph=False)
+    def step() -> Any:
+        with tf.GradientTape() as tape:
+            outputs = layer(TOKEN_IDS)
+        return outputs, tf.convert_to_tensor(tape.gradient(outputs, table.value, outputs**2))
+
+    captures = step.get_concrete_function().graph.captures
+    handle = next(inner for outer, inner in captures if outer is table.value.handle)
+    return step(), {operation.type for operation in handle.consumers()}
+
+
+def test_rows_can_be_taken_without_reading_the_table() -> None:
+    """TensorFlow copies a table that is read, once rows of it were written."""
+    (expected, reading), (found, gathering) = (training_step(look_up) for look_up in (take_rows, tf.gather))
+    for values in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(*values)
+    assert "ReadVariableOp" in reading and gathering == {"ResourceGather"}
