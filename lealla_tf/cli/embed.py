@@ -1,7 +1,6 @@
 """`lealla embed`: the vectors of the lines of a file."""
 
 import argparse
-import contextlib
 import hashlib
 import itertools
 import time
@@ -55,8 +54,6 @@ def run(arguments: argparse.Namespace) -> None:
     chunks = _chunks(_read_lines(name))
     # Before the model is loaded, which takes a while. There is one: an empty file is an error.
     first = next(chunks)
-    if not arguments.preprocessor:
-        _expect_calls_side_by_side(arguments.model)
     encoder = load_sentence_encoder(arguments.model, arguments.preprocessor, arguments.dtype)
     with open_writer(arguments.output, encoder.dim, encoder.fingerprint) as write:
         begun = write.rows
@@ -114,22 +111,6 @@ class _Clock:
         """All is done."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         log(f"{self._done:,} sentences in {seconds:.1f} s, {self._done / seconds:,.0f} sentences/s")
-
-
-def _expect_calls_side_by_side(model: str) -> None:
-    """Gives every operator a single thread, if `model` is packed, so that several calls go on at a time.
-
-    Shared among threads, operators this small cost more: a tenth in float32, and a third in bfloat16.
-    """
-    import tensorflow as tf
-
-    from lealla_tf.checkpoints import is_checkpoint
-    from lealla_tf.saved_model.reading import is_export
-
-    is_ours = is_checkpoint(model) or is_export(Path(model))
-    if is_ours and not tf.config.list_physical_devices("GPU"):
-        with contextlib.suppress(RuntimeError):  # where the process has computed before
-            tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def _read_lines(name: str) -> Iterator[str]:

@@ -76,7 +76,7 @@ def build_graph(
     with graph.as_default():
         inputs = tf.compat.v1.placeholder(tf.float32, [None, config.hidden_dim], name="token_embeddings")
         lengths = tf.compat.v1.placeholder(tf.int32, [None], name="lengths")
-        layers = _Layers(weights, config, _layout(lengths), softmax, fused_norm)
+        layers = _Layers(weights, config, _layout(lengths, config.num_heads), softmax, fused_norm)
         hidden = tf.cast(layers.embed(inputs), dtype)
         template = None
         for number in range(config.num_layers):
@@ -97,36 +97,39 @@ def build_graph(
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the tokens of a batch are: packed, `(tokens,)`, and padded, `(batch * longest,)`."""
+    """Where the tokens of a batch are: packed, `(tokens,)`, and for attention padded, `(batch, longest)`."""
 
-    batch: Any
-    longest: Any
     starts: Any
     """int32 `(batch,)`: the packed place of each sentence's first token."""
+    sentences: Any
+    """int32 `(tokens,)`: the sentence of each."""
     positions: Any
     """int32 `(tokens,)`: places within the sentence."""
-    to_padded: Any
-    """int32 `(batch * longest,)`: the packed place of each padded one; that of the first token for padding."""
-    to_packed: Any
-    """int32 `(tokens,)`: the padded place of each packed one."""
+    to_heads: Any
+    """int32 `(3, batch, heads, longest)`: rows of the packed `(tokens * 3 * heads, head_dim)`; for padding, of the
+    first token."""
+    from_heads: Any
+    """int32 `(tokens, heads)`: rows of the padded `(batch * heads * longest, head_dim)`."""
     mask: Any
     """float32 `(batch, 1, 1, longest)`: what is added to the scores of each key."""
 
 
-def _layout(lengths: Any) -> _Layout:
+def _layout(lengths: Any, num_heads: int) -> _Layout:
     """The layout of sentences of these lengths."""
-    batch, longest = tf.shape(lengths)[0], tf.reduce_max(lengths)
+    longest = tf.reduce_max(lengths)
     starts = tf.cumsum(lengths, exclusive=True)
     places = tf.range(longest)
     is_token = places < lengths[:, None]
-    to_packed = tf.cast(tf.where(tf.reshape(is_token, [-1]))[:, 0], tf.int32)
+    sentences, positions = tf.unstack(tf.cast(tf.where(is_token), tf.int32), axis=1)
+    tokens = tf.where(is_token, starts[:, None] + places, 0)
+    heads = tf.range(num_heads)
+    parts = num_heads * tf.range(3)
     return _Layout(
-        batch=batch,
-        longest=longest,
         starts=starts,
-        positions=to_packed % longest,
-        to_padded=tf.reshape(tf.where(is_token, starts[:, None] + places, 0), [-1]),
-        to_packed=to_packed,
+        sentences=sentences,
+        positions=positions,
+        to_heads=3 * num_heads * tokens[:, None] + heads[:, None] + parts[:, None, None, None],
+        from_heads=(sentences[:, None] * num_heads + heads) * longest + positions[:, None],
         mask=tf.where(is_token, 0.0, _MASKED)[:, None, None, :],
     )
 
@@ -170,24 +173,23 @@ class _Layers:
 
     def _attend(self, hidden: Any, weights: Mapping[str, Any], only_first: bool) -> Any:
         """What the tokens, or the first of each sentence, attend to."""
-        layout, num_heads = self.layout, self.config.num_heads
-        head_dim = self.config.hidden_dim // num_heads
-        projected = _dense(hidden, weights, "attention/input")
-        padded = tf.gather(projected, layout.to_padded)
-        heads = tf.reshape(padded, tf.stack([layout.batch, layout.longest, 3, num_heads, head_dim]))
-        query, key, value = tf.unstack(tf.transpose(heads, [2, 0, 3, 1, 4]))
+        layout = self.layout
+        head_dim = self.config.hidden_dim // self.config.num_heads
+        projected = tf.reshape(_dense(hidden, weights, "attention/input"), [-1, head_dim])
+        query, key, value = tf.unstack(tf.gather(projected, layout.to_heads))
         if only_first:
             query = query[:, :, :1]
         scores = tf.matmul(query, key, transpose_b=True) + tf.cast(layout.mask, query.dtype)
-        context = tf.transpose(self._average(scores, value), [0, 2, 1, 3])
-        context = tf.reshape(context, [-1, self.config.hidden_dim])
-        return context if only_first else tf.gather(context, layout.to_packed)
+        context = self._average(scores, value)
+        if not only_first:
+            context = tf.gather(tf.reshape(context, [-1, head_dim]), layout.from_heads)
+        return tf.reshape(context, [-1, self.config.hidden_dim])
 
     def pool(self, hidden: Any) -> Any:
         """The pooled output `(batch, feature_dim)`."""
         if self.config.pooling == "cls_tanh":
             return tf.tanh(self.project(hidden, "pooler"))
-        mean = tf.math.segment_mean(hidden, self.layout.to_packed // self.layout.longest)
+        mean = tf.math.segment_mean(hidden, self.layout.sentences)
         return self.project(mean, "pooler") if self.config.pooled_dim else mean
 
     def project(self, inputs: Any, name: str) -> Any:

@@ -322,19 +322,6 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path):
     assert (process.returncode, errors) == (0, b"")
 
 
-def test_operators_are_shared_out_unless_several_calls_go_on_at_a_time(tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").touch()
-    program = (
-        "import sys; import tensorflow as tf; from lealla_tf.cli.embed import _expect_calls_side_by_side as expect\n"
-        "for model in ('the/model', sys.argv[1]):\n"
-        "    expect(model); print(tf.config.threading.get_intra_op_parallelism_threads())\n"
-        "tf.constant(1); expect(sys.argv[1])"
-    )
-    arguments = [sys.executable, "-c", program, str(tmp_path / "run")]
-    assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout == "0\n1\n"
-
-
 def test_declaring_the_command_imports_nothing_heavy():
     program = (
         "import sys, argparse; from lealla_tf.cli import embed; embed.add_arguments(argparse.ArgumentParser());"

@@ -208,6 +208,47 @@ def test_without_onednn():
     assert run.returncode == 0, run.stderr[-2000:]
 
 
+BUSIEST = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+sys.path.insert(0, sys.argv[1])
+from packed_encoder_test import LENGTH, VOCABULARY
+from lealla_tf.config import EncoderConfig
+from lealla_tf.inference.packed_encoder import PackedSentenceEncoder
+from lealla_tf.models.encoder import weight_shapes
+from lealla_tf.text.tokenizer import Tokenizer
+
+def processor_times():
+    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in Path("/proc/self/task").iterdir()}
+
+if sys.argv[2] == "late":
+    tf.constant(1) + 1
+config = EncoderConfig(vocabulary_size=len(VOCABULARY), max_positions=LENGTH, hidden_dim=256, num_layers=2, num_heads=8)
+weights = {name: np.full(shape, 0.01, np.float32) for name, shape in weight_shapes(config).items()}
+encoder = PackedSentenceEncoder(weights, config, lambda: Tokenizer(VOCABULARY, "exact"), LENGTH, fingerprint="print")
+tokens, lengths = np.random.default_rng(0).random((2048, 256), np.float32), np.full(64, 32, np.int32)
+encoder._graphs.embed(tokens, lengths)
+shares = []
+for _ in range(15):
+    before = processor_times()
+    encoder._graphs.embed(tokens, lengths)
+    spent = [time - before.get(name, 0) for name, time in processor_times().items()]
+    shares.append(max(spent) / sum(spent))
+print(np.median(shares))
+"""
+
+
+@pytest.mark.skipif(processor.num_cores() < 2, reason="one core has nothing to share out")
+@pytest.mark.parametrize("loaded", ["first", "late"])
+def test_a_call_has_one_thread_unless_tensorflow_computed_before(loaded):
+    arguments = [sys.executable, "-c", BUSIEST, str(Path(__file__).parent), loaded]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    share = float(subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert share > 0.75 if loaded == "first" else share < 0.75
+
+
 @pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60, 60, 60, 17, 3, 3, 1]])
 def test_batches_hold_each_sentence_once_and_are_bounded(lengths):
     batches = list(token_batches(np.array(lengths, np.int32), 100))
