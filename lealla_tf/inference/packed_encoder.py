@@ -42,8 +42,8 @@ class PackedSentenceEncoder(SentenceEncoder):
     Its embeddings are those of `lealla_tf.models.encoder.Encoder`, but for rounding.
 
     Several calls of the graph go on at a time, each on one thread. In a process in which TensorFlow has computed
-    before, each of their operators is shared out among TensorFlow's threads instead, which takes up to a third
-    more time.
+    before, each of their operators is shared out among TensorFlow's threads instead, which takes a fifth to a
+    third more time.
 
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
@@ -124,8 +124,8 @@ class PackedSentenceEncoder(SentenceEncoder):
 class _Graphs:
     """The graph of an encoder, and the one with softmax as soon as it proves to be needed.
 
-    Sessions with a pool of run handlers, which alone could have one thread for each call whatever the process has,
-    take half as long again: their threads wait for each other by sleeping.
+    Without a pool of run handlers, which would give each call one thread in any process, but whose threads wait for
+    each other by sleeping, and take half as long again.
     """
 
     def __init__(self, weights: Weights, config: EncoderConfig, dtype: str) -> None:
