@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# What loading a packed encoder sets, before TensorFlow computes for another one here.
-os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "true")
 
 import numpy as np
 

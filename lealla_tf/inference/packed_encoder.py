@@ -24,8 +24,8 @@ DTYPES = ("float32", "bfloat16")
 
 _TOKEN_TABLE = "embeddings/token/embeddings"
 
-# Lets a session have threads of its own. TensorFlow reads it when it first computes.
-_OWN_THREADS = "TF_OVERRIDE_GLOBAL_THREADPOOL"
+# Lets a session have threads of its own. TensorFlow reads it once, when it first computes, as a tokenizer already does.
+os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "true")
 
 # Tokens of a batch, with the padding that attention sees.  Few sentences are shared out among the threads, in batches
 # that are still large enough to keep a core's multipliers busy.
@@ -41,9 +41,9 @@ class PackedSentenceEncoder(SentenceEncoder):
 
     Its embeddings are those of `lealla_tf.models.encoder.Encoder`, but for rounding.
 
-    Several calls of the graph go on at a time, each on one thread. In a process in which TensorFlow has computed
-    before, each of their operators is shared out among TensorFlow's threads instead, which takes a fifth to a
-    third more time.
+    Several calls of the graph go on at a time, and each of their operators on one thread: importing this module
+    sets `TF_OVERRIDE_GLOBAL_THREADPOOL`, without which TensorFlow has one pool of threads for all. Where TensorFlow
+    computed before, it has, and shares the operators out, which takes more time.
 
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
@@ -70,7 +70,6 @@ class PackedSentenceEncoder(SentenceEncoder):
         trained_languages: Sequence[str] = (),
     ) -> None:
         check_dtype(dtype)
-        os.environ.setdefault(_OWN_THREADS, "true")
         super().__init__(
             dim=config.dim,
             fingerprint=fingerprint if dtype == "float32" else f"{fingerprint}-{dtype}",
@@ -124,8 +123,8 @@ class PackedSentenceEncoder(SentenceEncoder):
 class _Graphs:
     """The graph of an encoder, and the one with softmax as soon as it proves to be needed.
 
-    Without a pool of run handlers, which would give each call one thread in any process, but whose threads wait for
-    each other by sleeping, and take half as long again.
+    Its sessions have no pool of run handlers. That would give each call one thread in any process; but such threads
+    wait for each other by sleeping, and take a quarter to a half more time.
     """
 
     def __init__(self, weights: Weights, config: EncoderConfig, dtype: str) -> None:

@@ -107,7 +107,7 @@ class _Layout:
     """int32 `(tokens,)`: places within the sentence."""
     to_heads: Any
     """int32 `(3, batch, heads, longest)`: rows of the packed `(tokens * 3 * heads, head_dim)`; for padding, of the
-    first token."""
+    first token of the batch."""
     from_heads: Any
     """int32 `(tokens, heads)`: rows of the padded `(batch * heads * longest, head_dim)`."""
     mask: Any

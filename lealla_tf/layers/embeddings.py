@@ -8,7 +8,7 @@ from keras import ops
 
 from lealla_tf.layers.dropout import Dropout, ReplicaId
 
-# From a table, as Keras' backend has it, and ids to the rows of these ids.
+# From a table, which is a variable or a tensor of Keras' backend, and ids to the rows that these number.
 LookUp = Callable[[Any, Any], Any]
 
 
@@ -30,9 +30,9 @@ class TokenEmbedding(keras.layers.Layer):
         initializer_range: Standard deviation of the (truncated normal) tables.
         seed: Seed of the dropout masks.
         replica_id: See `lealla_tf.layers.dropout.Dropout`.
-        look_up: How rows are taken from the tables. `tf.gather` reads no others, where Keras first reads all of a
-            TensorFlow variable, and copies it if rows of it were ever written. Like `replica_id`, it belongs to the
-            execution.
+        look_up: How rows of tokens and segments are taken from their tables. `tf.gather` reads no others, where
+            Keras first reads all of a TensorFlow variable, and copies it if rows of it were ever written. Like
+            `replica_id`, it belongs to the execution and not to the configuration of the layer.
 
     Call arguments:
         token_ids: int32 `(batch, length)`.

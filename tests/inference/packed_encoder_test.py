@@ -213,6 +213,8 @@ import sys
 from pathlib import Path
 import numpy as np
 import tensorflow as tf
+if sys.argv[2] == "late":
+    tf.constant(1) + 1
 sys.path.insert(0, sys.argv[1])
 from packed_encoder_test import LENGTH, VOCABULARY
 from lealla_tf.config import EncoderConfig
@@ -223,11 +225,10 @@ from lealla_tf.text.tokenizer import Tokenizer
 def processor_times():
     return {task.name: int((task / "schedstat").read_text().split()[0]) for task in Path("/proc/self/task").iterdir()}
 
-if sys.argv[2] == "late":
-    tf.constant(1) + 1
 config = EncoderConfig(vocabulary_size=len(VOCABULARY), max_positions=LENGTH, hidden_dim=256, num_layers=2, num_heads=8)
 weights = {name: np.full(shape, 0.01, np.float32) for name, shape in weight_shapes(config).items()}
-encoder = PackedSentenceEncoder(weights, config, lambda: Tokenizer(VOCABULARY, "exact"), LENGTH, fingerprint="print")
+tokenizer = Tokenizer(VOCABULARY, "exact")
+encoder = PackedSentenceEncoder(weights, config, lambda: tokenizer, LENGTH, fingerprint="print")
 tokens, lengths = np.random.default_rng(0).random((2048, 256), np.float32), np.full(64, 32, np.int32)
 encoder._graphs.embed(tokens, lengths)
 shares = []
@@ -236,17 +237,20 @@ for _ in range(15):
     encoder._graphs.embed(tokens, lengths)
     spent = [time - before.get(name, 0) for name, time in processor_times().items()]
     shares.append(max(spent) / sum(spent))
-print(np.median(shares))
+print(min(shares), np.median(shares))
 """
 
 
 @pytest.mark.skipif(processor.num_cores() < 2, reason="one core has nothing to share out")
-@pytest.mark.parametrize("loaded", ["first", "late"])
-def test_a_call_has_one_thread_unless_tensorflow_computed_before(loaded):
-    arguments = [sys.executable, "-c", BUSIEST, str(Path(__file__).parent), loaded]
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="nothing tells the times of threads")
+@pytest.mark.parametrize("imported", ["first", "late"])
+def test_operators_are_not_shared_out_unless_tensorflow_computed_before(imported):
+    """By the share of a call's processor time that its busiest thread has."""
+    arguments = [sys.executable, "-c", BUSIEST, str(Path(__file__).parent), imported]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    share = float(subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout)
-    assert share > 0.75 if loaded == "first" else share < 0.75
+    run = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
+    least, median = map(float, run.stdout.split())
+    assert median > 0.75 if imported == "first" else least < 0.75
 
 
 @pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60, 60, 60, 17, 3, 3, 1]])

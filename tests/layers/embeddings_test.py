@@ -61,8 +61,8 @@ def test_tables_start_with_the_initializer_range() -> None:
     assert table.std() == pytest.approx(0.02 * 0.88, rel=0.02)
 
 
-def training_step(look_up: LookUp) -> tuple[Any, set[str]]:
-    """The rows and the gradient of a token table, and the operations that read it."""
+def forward_and_backward(look_up: LookUp) -> tuple[Any, set[str]]:
+    """The layer's outputs and the gradient of its token table, and the operations that read that table."""
     layer = TokenEmbedding(10, 6, 7, dropout=0.0, look_up=look_up)
     layer.build((None, None))
     for weight in layer.trainable_variables:
@@ -82,7 +82,7 @@ def training_step(look_up: LookUp) -> tuple[Any, set[str]]:
 
 def test_rows_can_be_taken_without_reading_the_table() -> None:
     """TensorFlow copies a table that is read, once rows of it were written."""
-    (expected, reading), (found, gathering) = (training_step(look_up) for look_up in (take_rows, tf.gather))
+    (expected, reading), (found, gathering) = (forward_and_backward(look_up) for look_up in (take_rows, tf.gather))
     for values in zip(found, expected, strict=True):
         np.testing.assert_array_equal(*values)
     assert "ReadVariableOp" in reading and gathering == {"ResourceGather"}
