@@ -42,8 +42,8 @@ class PackedSentenceEncoder(SentenceEncoder):
     Its embeddings are those of `lealla_tf.models.encoder.Encoder`, but for rounding.
 
     Several calls of the graph go on at a time, and each of their operators on one thread: importing this module
-    sets `TF_OVERRIDE_GLOBAL_THREADPOOL`, without which TensorFlow has one pool of threads for all. Where TensorFlow
-    computed before, it has, and shares the operators out, which takes more time.
+    sets `TF_OVERRIDE_GLOBAL_THREADPOOL`, without which TensorFlow has one pool of threads for all. If TensorFlow
+    computed before the import, it keeps to that pool and shares the operators out, which takes more time.
 
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
