@@ -8,7 +8,6 @@ which is the additive-margin softmax with a margin of 0, and twice what sentence
 the symmetric loss of multiple negatives.
 """
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +69,11 @@ class Ours:
         import tensorflow as tf
 
         from lealla_tf.checkpoints import assign_weights
-        from lealla_tf.config import LossConfig, OptimizerConfig
+        from lealla_tf.config import LossConfig, OptimizerConfig, TrainingConfig
         from lealla_tf.models.encoder import Encoder
         from lealla_tf.presets import PRESETS
-        from lealla_tf.training.cross_replica import replica_id
         from lealla_tf.training.distillation_model import DistillationModel
-        from lealla_tf.training.fusion import fuse
+        from lealla_tf.training.execution import execution_of
         from lealla_tf.training.optimizer import make_optimizer
         from lealla_tf.training.strategy import distribute_batches
 
@@ -83,9 +81,7 @@ class Ours:
         tf.random.set_seed(0)
         encoder = Encoder.from_encoder_config(
             PRESETS[task.preset].encoder,
-            replica_id=replica_id,
-            fuse=functools.partial if xla else fuse,
-            look_up=tf.gather,
+            execution=execution_of(TrainingConfig(jit_compile=xla)),
         )
         with np.load(task.weights) as weights:
             assign_weights(encoder, dict(weights), str(task.weights))

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from lealla_tf.layers.dropout import Dropout, ReplicaId
+from lealla_tf.layers.dropout import Dropout
+from lealla_tf.layers.execution import PLAIN, Execution
 
 
 class SelfAttention(keras.layers.Layer):
@@ -19,7 +20,7 @@ class SelfAttention(keras.layers.Layer):
         dropout: Rate on the attention weights.
         initializer_range: Standard deviation of the (truncated normal) kernels.
         seed: Seed of the dropout masks.
-        replica_id: See `lealla_tf.layers.dropout.Dropout`.
+        execution: See `lealla_tf.layers.execution.Execution`.
 
     Call arguments:
         hidden: `(batch, length, hidden_dim)`.
@@ -42,7 +43,7 @@ class SelfAttention(keras.layers.Layer):
         dropout: float = 0.1,
         initializer_range: float = 0.02,
         seed: int = 0,
-        replica_id: ReplicaId | None = None,
+        execution: Execution = PLAIN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,7 +51,7 @@ class SelfAttention(keras.layers.Layer):
         self.dropout_rate = dropout
         self.initializer_range = initializer_range
         self.seed = seed
-        self.dropout = Dropout(dropout, seed, replica_id, dtype=self.dtype_policy, name="dropout")
+        self.dropout = Dropout(dropout, seed, execution, dtype=self.dtype_policy, name="dropout")
 
     def build(self, input_shape: Any) -> None:
         """Creates the four projections for the width of `input_shape`."""

@@ -1,11 +1,11 @@
 """Dropout that draws another mask on every replica of a distributed step."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
-ReplicaId = Callable[[], Any]
+from lealla_tf.layers.execution import PLAIN, Execution, ReplicaId
 
 # Spreads the replicas' seeds apart: the layers of a model count up from one seed, by far less than this.
 _REPLICA_STRIDE = 1 << 20
@@ -19,8 +19,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
 
     Args:
         seed: An integer; the sequence of seeds follows from it.
-        replica_id: Called at every draw, gives the replica's number as an integer or an
-            integer tensor. `None` stands for a single replica.
+        replica_id: See `lealla_tf.layers.execution.Execution`.
     """
 
     def __init__(self, seed: int, replica_id: ReplicaId | None = None, name: str | None = None) -> None:
@@ -32,8 +31,13 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         seed = super().next(ordered)
         if self._replica_id is None:
             return seed
-        replica = keras.ops.cast(self._replica_id(), seed.dtype)
-        return keras.ops.stack([seed[0] + replica * _REPLICA_STRIDE, seed[1]])
+        replica = ops.cast(self._replica_id(), seed.dtype)
+        return ops.stack([seed[0] + replica * _REPLICA_STRIDE, seed[1]])
+
+
+def drop(inputs: Any, kept: Any, rate: float) -> Any:
+    """The units that are kept, scaled by 1 / (1 - rate), and 0 for the others."""
+    return ops.where(kept, inputs * (1 / (1 - rate)), ops.cast(0.0, inputs.dtype))
 
 
 class Dropout(keras.layers.Layer):
@@ -42,8 +46,7 @@ class Dropout(keras.layers.Layer):
     Args:
         rate: Probability in [0, 1).
         seed: Seed of the masks; two layers with the same seed draw the same masks.
-        replica_id: As in `ReplicaSeedGenerator`. It belongs to the execution and not to the
-            configuration of the layer, which is why `get_config` leaves it out.
+        execution: How the masks are drawn.
 
     Call arguments:
         inputs: A float tensor of any shape.
@@ -55,24 +58,27 @@ class Dropout(keras.layers.Layer):
     Reference: Srivastava et al., 2014.
     """
 
-    def __init__(self, rate: float, seed: int = 0, replica_id: ReplicaId | None = None, **kwargs: Any) -> None:
+    def __init__(self, rate: float, seed: int = 0, execution: Execution = PLAIN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}.")
         self.rate = rate
         self.seed = seed
-        self.seed_generator = ReplicaSeedGenerator(seed, replica_id, name="seed_generator") if rate > 0 else None
+        self.execution = execution
+        self.seed_generator = None
+        if rate > 0:
+            self.seed_generator = ReplicaSeedGenerator(seed, execution.replica_id, name="seed_generator")
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """The inputs with units dropped, if `training`."""
         if not training or self.rate == 0:
             return inputs
-        return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+        return drop(inputs, self.draw(ops.shape(inputs)), self.rate)
 
     def draw(self, shape: Any) -> Any:
         """A mask for training: booleans of a shape, each true with probability 1 - `rate`."""
-        return keras.random.uniform(shape, seed=self.seed_generator) >= self.rate
+        return self.execution.draw(shape, self.seed_generator, self.rate)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the inputs."""

@@ -1,20 +1,12 @@
 """The input of a BERT encoder: token, position and segment embeddings."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-from lealla_tf.layers.dropout import Dropout, ReplicaId
-
-# From a table, which is a variable or a tensor of Keras' backend, and ids to the rows that these number.
-LookUp = Callable[[Any, Any], Any]
-
-
-def take_rows(table: Any, ids: Any) -> Any:
-    """The rows of the table, whatever the backend."""
-    return ops.take(table, ids, axis=0)
+from lealla_tf.layers.dropout import Dropout
+from lealla_tf.layers.execution import PLAIN, Execution, LookUp
 
 
 class TokenEmbedding(keras.layers.Layer):
@@ -29,10 +21,7 @@ class TokenEmbedding(keras.layers.Layer):
         layer_norm_epsilon: Added to the variance.
         initializer_range: Standard deviation of the (truncated normal) tables.
         seed: Seed of the dropout masks.
-        replica_id: See `lealla_tf.layers.dropout.Dropout`.
-        look_up: How rows of tokens and segments are taken from their tables. `tf.gather` reads no others, where
-            Keras first reads all of a TensorFlow variable, and copies it if rows of it were ever written. Like
-            `replica_id`, it belongs to the execution and not to the configuration of the layer.
+        execution: See `lealla_tf.layers.execution.Execution`.
 
     Call arguments:
         token_ids: int32 `(batch, length)`.
@@ -55,8 +44,7 @@ class TokenEmbedding(keras.layers.Layer):
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
         seed: int = 0,
-        replica_id: ReplicaId | None = None,
-        look_up: LookUp = take_rows,
+        execution: Execution = PLAIN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,10 +61,10 @@ class TokenEmbedding(keras.layers.Layer):
         tables = {"token": vocabulary_size, "position": max_positions, "segment": num_segments}
         for name, rows in tables.items():
             initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
-            table = _Table(rows, hidden_dim, initializer, look_up, dtype=self.dtype_policy, name=name)
+            table = _Table(rows, hidden_dim, initializer, execution.look_up, dtype=self.dtype_policy, name=name)
             setattr(self, f"{name}_table", table)
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
-        self.dropout = Dropout(dropout, seed, replica_id, dtype=self.dtype_policy, name="dropout")
+        self.dropout = Dropout(dropout, seed, execution, dtype=self.dtype_policy, name="dropout")
 
     def build(self, input_shape: Any) -> None:
         """Creates the tables; they do not depend on `input_shape`."""

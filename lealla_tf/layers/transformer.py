@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from lealla_tf.layers.attention import SelfAttention
-from lealla_tf.layers.dropout import Dropout, ReplicaId
+from lealla_tf.layers.dropout import Dropout, drop
+from lealla_tf.layers.execution import PLAIN, Execution
 
 
 def _gelu_tanh(inputs: Any) -> Any:
@@ -22,9 +23,6 @@ def _gelu_erf(inputs: Any) -> Any:
 # Google's weights were trained with the approximation; ports of them declare the exact form.
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"gelu_tanh": _gelu_tanh, "gelu_erf": _gelu_erf, "relu": ops.relu}
 
-# From a function of tensors, and those of its arguments that are none, to one that computes the same of the tensors.
-Fuse = Callable[..., Callable[..., Any]]
-
 
 def add_and_activate(inputs: Any, bias: Any, *, activation: Callable[[Any], Any]) -> Any:
     """activation(inputs + bias)."""
@@ -37,7 +35,7 @@ def add_and_norm(
     """norm(residual + dropout(inputs + bias)), given the mask of the units that dropout keeps."""
     inputs = inputs + bias
     if kept is not None:
-        inputs = ops.where(kept, inputs * (1 / (1 - rate)), 0.0)
+        inputs = drop(inputs, kept, rate)
     return ops.layer_normalization(residual + inputs, gamma, beta, axis=-1, epsilon=epsilon)
 
 
@@ -52,9 +50,7 @@ class TransformerLayer(keras.layers.Layer):
         layer_norm_epsilon: Added to the variance.
         initializer_range: Standard deviation of the (truncated normal) kernels.
         seed: Seed of the dropout masks; this layer uses `seed`, `seed + 1`, `seed + 2`.
-        replica_id: See `lealla_tf.layers.dropout.Dropout`.
-        fuse: Makes the pointwise operations between two products of matrices a single one, in
-            training.  Like `replica_id`, it belongs to the execution.
+        execution: See `lealla_tf.layers.execution.Execution`.
 
     Call arguments:
         hidden: `(batch, length, hidden_dim)`.
@@ -80,8 +76,7 @@ class TransformerLayer(keras.layers.Layer):
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
         seed: int = 0,
-        replica_id: ReplicaId | None = None,
-        fuse: Fuse = functools.partial,
+        execution: Execution = PLAIN,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -99,14 +94,14 @@ class TransformerLayer(keras.layers.Layer):
             "seed": seed,
         }
         self.activation = ACTIVATIONS[activation]
-        self.fuse = fuse
+        self.execution = execution
         self.attention = SelfAttention(
-            num_heads, dropout, initializer_range, seed, replica_id, dtype=self.dtype_policy, name="attention"
+            num_heads, dropout, initializer_range, seed, execution, dtype=self.dtype_policy, name="attention"
         )
         self.attention_dropout = Dropout(
-            dropout, seed + 1, replica_id, dtype=self.dtype_policy, name="attention_dropout"
+            dropout, seed + 1, execution, dtype=self.dtype_policy, name="attention_dropout"
         )
-        self.output_dropout = Dropout(dropout, seed + 2, replica_id, dtype=self.dtype_policy, name="output_dropout")
+        self.output_dropout = Dropout(dropout, seed + 2, execution, dtype=self.dtype_policy, name="output_dropout")
 
     def build(self, input_shape: Any) -> None:
         """Creates the weights for the width of `input_shape`."""
@@ -130,7 +125,7 @@ class TransformerLayer(keras.layers.Layer):
         """The layer's output for the first `num_queries` positions."""
         # A slice of all there is would have a gradient, too.
         queries = hidden if num_queries is None else hidden[:, :num_queries]
-        fuse = self.fuse if training else functools.partial
+        fuse = self.execution.fuse if training else functools.partial
         context = self.attention.attend(hidden, padding_mask, num_queries, training)
         attended = self._add_and_norm(context, self.attention.output_projection, queries, "attention", training)
         activate = fuse(add_and_activate, activation=self.activation)
@@ -144,7 +139,7 @@ class TransformerLayer(keras.layers.Layer):
         tensors = [inputs, dense.bias, residual, norm.gamma, norm.beta]
         if training and dropout.rate:
             tensors.append(dropout.draw(ops.shape(inputs)))
-        fuse = self.fuse if training else functools.partial
+        fuse = self.execution.fuse if training else functools.partial
         return fuse(add_and_norm, rate=dropout.rate, epsilon=norm.epsilon)(*tensors)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """The sentence encoder: a BERT encoder whose pooled output gives the embedding."""
 
 import dataclasses
-import functools
 from typing import Any
 
 import keras
 from keras import ops
 
 from lealla_tf.config import EncoderConfig
-from lealla_tf.layers.dropout import ReplicaId
-from lealla_tf.layers.embeddings import LookUp, TokenEmbedding, take_rows
-from lealla_tf.layers.transformer import Fuse, TransformerLayer
+from lealla_tf.layers.embeddings import TokenEmbedding
+from lealla_tf.layers.execution import PLAIN, Execution
+from lealla_tf.layers.transformer import TransformerLayer
 
 _SEEDS_PER_LAYER = 3
 
@@ -37,9 +36,7 @@ class Encoder(keras.Model):
             embedding_initializer_range, pooled_dim, embedding_dim: see
             `lealla_tf.config.EncoderConfig`, which also validates them.
         seed: Seed of the dropout masks.
-        replica_id: See `lealla_tf.layers.dropout.Dropout`.
-        fuse: See `lealla_tf.layers.transformer.TransformerLayer`.
-        look_up: See `lealla_tf.layers.embeddings.TokenEmbedding`.
+        execution: See `lealla_tf.layers.execution.Execution`.
 
     Call arguments:
         inputs: A dictionary of int32 `(batch, length)`: `token_ids`, `padding_mask` (1 for
@@ -82,9 +79,7 @@ class Encoder(keras.Model):
         pooled_dim: int = 0,
         embedding_dim: int = 0,
         seed: int = 0,
-        replica_id: ReplicaId | None = None,
-        fuse: Fuse = functools.partial,
-        look_up: LookUp = take_rows,
+        execution: Execution = PLAIN,
         name: str = "encoder",
         **kwargs: Any,
     ) -> None:
@@ -111,7 +106,7 @@ class Encoder(keras.Model):
             "dropout": dropout,
             "layer_norm_epsilon": layer_norm_epsilon,
             "initializer_range": initializer_range,
-            "replica_id": replica_id,
+            "execution": execution,
             "dtype": self.dtype_policy,
         }
         self.embeddings = TokenEmbedding(
@@ -120,7 +115,6 @@ class Encoder(keras.Model):
             max_positions,
             num_segments,
             seed=seed,
-            look_up=look_up,
             name="embeddings",
             **{**shared, "initializer_range": embedding_initializer_range},
         )
@@ -130,7 +124,6 @@ class Encoder(keras.Model):
                 intermediate_dim,
                 activation,
                 seed=seed + 1 + _SEEDS_PER_LAYER * number,
-                fuse=fuse,
                 name=f"layer_{number}",
                 **shared,
             )

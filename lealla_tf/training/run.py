@@ -26,8 +26,7 @@ from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
 from lealla_tf.training.callbacks import Checkpointing, Metrics, RunLog, diverged
 from lealla_tf.training.claim import claimed_run, joined_run
-from lealla_tf.training.cross_replica import replica_id
-from lealla_tf.training.fusion import fuse
+from lealla_tf.training.execution import execution_of
 from lealla_tf.training.optimizer import make_optimizer
 from lealla_tf.training.replicated_model import ReplicatedModel
 from lealla_tf.training.state import read_state, restore_state
@@ -199,15 +198,8 @@ class Run(abc.ABC):
     def _build_model(self) -> ReplicatedModel:
         """The model and its optimizer, with all their variables."""
         config, training = self.config, self.config.training
-        # Where XLA compiles the whole encoder, nothing is left to be fused.
-        is_compiled = training.jit_compile or training.strategy == "tpu"
         encoder = Encoder.from_encoder_config(
-            config.encoder,
-            seed=training.seed,
-            replica_id=replica_id,
-            fuse=functools.partial if is_compiled else fuse,
-            look_up=tf.gather,
-            dtype=training.precision,
+            config.encoder, seed=training.seed, execution=execution_of(training), dtype=training.precision
         )
         model = self.make_model(encoder)
         optimizer = make_optimizer(config.optimizer, training.steps)

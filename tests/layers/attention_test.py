@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from lealla_tf.layers.attention import SelfAttention
+from lealla_tf.layers.execution import Execution
 
 RNG = np.random.default_rng(0)
 
@@ -118,7 +119,9 @@ def test_builds_itself_on_the_first_call() -> None:
 
 
 def test_configuration() -> None:
-    layer = SelfAttention(2, dropout=0.2, initializer_range=0.3, seed=4, replica_id=lambda: 1, name="here")
+    layer = SelfAttention(
+        2, dropout=0.2, initializer_range=0.3, seed=4, execution=Execution(replica_id=lambda: 1), name="here"
+    )
     copy = SelfAttention.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
     assert (copy.num_heads, copy.dropout.rate, copy.initializer_range, copy.dropout.seed) == (2, 0.2, 0.3, 4)

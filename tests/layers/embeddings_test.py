@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from lealla_tf.layers.embeddings import LookUp, TokenEmbedding, take_rows
+from lealla_tf.layers.embeddings import TokenEmbedding
+from lealla_tf.layers.execution import Execution, LookUp, take_rows
 
 RNG = np.random.default_rng(0)
 TOKEN_IDS = np.array([[2, 5, 9, 3, 0], [2, 3, 0, 0, 0]])
@@ -45,7 +46,7 @@ def test_dropout_comes_last_and_only_in_training() -> None:
 
 
 def test_configuration() -> None:
-    layer = TokenEmbedding(10, 6, 7, 3, 0.2, 1e-6, 0.3, seed=4, replica_id=lambda: 1, name="here")
+    layer = TokenEmbedding(10, 6, 7, 3, 0.2, 1e-6, 0.3, seed=4, execution=Execution(replica_id=lambda: 1), name="here")
     copy = TokenEmbedding.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
     assert copy.segment_table.input_dim == 3
@@ -63,7 +64,7 @@ def test_tables_start_with_the_initializer_range() -> None:
 
 def forward_and_backward(look_up: LookUp) -> tuple[Any, set[str]]:
     """The layer's outputs and the gradient of its token table, and the operations that read that table."""
-    layer = TokenEmbedding(10, 6, 7, dropout=0.0, look_up=look_up)
+    layer = TokenEmbedding(10, 6, 7, dropout=0.0, execution=Execution(look_up=look_up))
     layer.build((None, None))
     for weight in layer.trainable_variables:
         weight.assign(np.sin(np.arange(np.prod(weight.shape), dtype="float32")).reshape(weight.shape))

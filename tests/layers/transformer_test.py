@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lealla_tf.layers.execution import Execution
 from lealla_tf.layers.transformer import ACTIVATIONS, TransformerLayer
 
 RNG = np.random.default_rng(0)
@@ -95,7 +96,7 @@ def test_replicas_draw_different_masks() -> None:
     layer, hidden = randomised(dropout=0.5), hidden_states()
     outputs = []
     for replica in (0, 1):
-        other = TransformerLayer(2, 12, dropout=0.5, replica_id=lambda replica=replica: replica)
+        other = TransformerLayer(2, 12, dropout=0.5, execution=Execution(replica_id=lambda replica=replica: replica))
         other.build((None, None, 8))
         for ours, theirs in zip(other.trainable_variables, layer.trainable_variables, strict=True):
             ours.assign(theirs)
@@ -104,7 +105,9 @@ def test_replicas_draw_different_masks() -> None:
 
 
 def test_configuration() -> None:
-    layer = TransformerLayer(2, 12, "relu", 0.2, 1e-6, 0.3, seed=4, replica_id=lambda: 1, name="here")
+    layer = TransformerLayer(
+        2, 12, "relu", 0.2, 1e-6, 0.3, seed=4, execution=Execution(replica_id=lambda: 1), name="here"
+    )
     layer.build((None, None, 8))
     copy = TransformerLayer.from_config(layer.get_config())
     copy.build((None, None, 8))

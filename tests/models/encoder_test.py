@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from lealla_tf.config import EncoderConfig
+from lealla_tf.layers.execution import Execution
 from lealla_tf.models.encoder import Encoder, count_parameters, unit_length, weight_shapes
 
 Array = np.ndarray[Any, Any]
@@ -222,8 +223,8 @@ def test_dropout_is_for_training_alone(encoder: Encoder) -> None:
 def test_the_masks_follow_from_the_seed_and_the_replica(encoder: Encoder) -> None:
     def embed(seed: int, replica: int | None) -> Array:
         config = {**encoder.get_config(), "dropout": 0.5, "seed": seed}
-        replica_id = None if replica is None else lambda: replica
-        dropping = Encoder(**config, replica_id=replica_id)
+        execution = Execution(replica_id=None if replica is None else lambda: replica)
+        dropping = Encoder(**config, execution=execution)
         for ours, theirs in zip(dropping.trainable_variables, encoder.trainable_variables, strict=True):
             ours.assign(theirs)
         return ops.convert_to_numpy(dropping.embed(INPUTS, training=True))
@@ -238,7 +239,7 @@ def test_every_dropout_asks_for_the_replica() -> None:
     """One that does not draws the same mask on all replicas, which no loss would show."""
     asked = itertools.count()
     config = EncoderConfig(vocabulary_size=30, hidden_dim=8, num_layers=2, num_heads=2, intermediate_dim=12)
-    encoder = Encoder.from_encoder_config(config, replica_id=lambda: next(asked))
+    encoder = Encoder.from_encoder_config(config, execution=Execution(replica_id=lambda: next(asked)))
     encoder.embed(INPUTS, training=True)
     assert next(asked) == 1 + 3 * 2
 
@@ -276,7 +277,7 @@ def test_mixed_precision_as_the_policy_of_the_process(encoder: Encoder) -> None:
 
 
 def test_configuration() -> None:
-    encoder = Encoder.from_encoder_config(CONFIG, seed=3, replica_id=lambda: 1, name="student")
+    encoder = Encoder.from_encoder_config(CONFIG, seed=3, execution=Execution(replica_id=lambda: 1), name="student")
     copy = Encoder.from_config(encoder.get_config())
     assert copy.get_config() == encoder.get_config()
     assert (copy.config, copy.seed, copy.name) == (CONFIG, 3, "student")

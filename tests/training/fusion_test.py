@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lealla_tf.layers.execution import Execution
 from lealla_tf.layers.transformer import ACTIVATIONS, TransformerLayer, add_and_norm
 from lealla_tf.training.fusion import fuse
 
@@ -38,7 +39,7 @@ def inputs():
 
 def check(inputs, **kwargs):
     """That output and gradients are the same, to 1e-5 of the largest number of all."""
-    plain, fused = step(**kwargs)(*inputs), step(**kwargs, fuse=fuse)(*inputs)
+    plain, fused = step(**kwargs)(*inputs), step(**kwargs, execution=Execution(fuse=fuse))(*inputs)
     largest = max(np.abs(value).max() for value in plain)
     for expected, found in zip(plain, fused, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * largest)
@@ -59,7 +60,7 @@ def test_mixed_precision(inputs):
     """Eight bits of mantissa, a few operations deep; masks are drawn from as many, so there are none."""
     kwargs = {"layer_norm_epsilon": 1e-3, "dropout": 0.0}
     exact, *_ = step(**kwargs)(*inputs)
-    outputs, *gradients = step(**kwargs, fuse=fuse, dtype="mixed_bfloat16")(*inputs)
+    outputs, *gradients = step(**kwargs, execution=Execution(fuse=fuse), dtype="mixed_bfloat16")(*inputs)
     assert (outputs.dtype, {gradient.dtype for gradient in gradients}) == (tf.bfloat16, {tf.float32})
     assert np.linalg.norm(tf.cast(outputs, tf.float32) - exact) < 0.05 * np.linalg.norm(exact)
 
@@ -68,7 +69,7 @@ def test_the_step_itself_is_left_with_products_and_masks(inputs):
     """Of what is fused, no operation stands alone, and so none has an output that is remembered."""
     kinds = {
         name: {operation.type for operation in step(**how).get_concrete_function(*inputs).graph.get_operations()}
-        for name, how in {"plain": {}, "fused": {"fuse": fuse}}.items()
+        for name, how in {"plain": {}, "fused": {"execution": Execution(fuse=fuse)}}.items()
     }
     pointwise = {"Tanh", "TanhGrad", "Pow", "SquaredDifference", "Rsqrt", "RsqrtGrad"}
     assert pointwise <= kinds["plain"]
@@ -95,7 +96,7 @@ def test_outside_of_training_nothing_is_fused(inputs):
     def refuse(function, **constants):
         raise AssertionError(function)
 
-    layer = TransformerLayer(2, 12, fuse=refuse)
+    layer = TransformerLayer(2, 12, execution=Execution(fuse=refuse))
     layer(inputs[0], MASK)
     with pytest.raises(AssertionError):
         layer(inputs[0], MASK, training=True)

@@ -3,6 +3,7 @@
 With `TF_CONFIG` it is one of several workers of a replica each.
 """
 
+import dataclasses
 import functools
 import os
 import sys
@@ -13,19 +14,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lealla_tf.config import LossConfig, OptimizerConfig
+from lealla_tf.config import LossConfig, OptimizerConfig, TrainingConfig
 from lealla_tf.losses.combined import Pairs
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.training.adamw import ClippedAdamW
-from lealla_tf.training.cross_replica import gather_pairs, replica_count, replica_id
+from lealla_tf.training.cross_replica import gather_pairs, replica_count
 from lealla_tf.training.distillation_model import DistillationModel
-from lealla_tf.training.fusion import fuse
+from lealla_tf.training.execution import execution_of
 from lealla_tf.training.optimizer import make_optimizer
 from lealla_tf.training.pretraining_model import PretrainingModel
 from lealla_tf.training.strategy import distribute_batches, make_strategy
 
 ROWS, LENGTH, TEACHER_DIM, STEPS, PAD = 8, 6, 5, 6, 0
 LOSS: dict[str, Any] = {"feature": 10.0, "logit": 0.02, "scale": 10.0, "temperature": 10.0}
+FUSED = execution_of(TrainingConfig())
+UNFUSED = dataclasses.replace(FUSED, fuse=functools.partial)
 Arrays = dict[str, np.ndarray]
 
 
@@ -78,8 +81,8 @@ def distributed(strategy: tf.distribute.Strategy) -> Any:
 
 def make_model(kind: type[DistillationModel], dropout: float = 0.0, **kwargs: Any) -> DistillationModel:
     """A model with the same weights whatever the strategy."""
-    execution = {"replica_id": replica_id, "fuse": kwargs.pop("fuse", functools.partial)}
-    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=dropout, seed=3, **execution)
+    execution = kwargs.pop("execution", UNFUSED)
+    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=dropout, seed=3, execution=execution)
     loss = LossConfig(**{**LOSS, **kwargs.pop("loss", {})})
     model = kind(encoder, loss, PAD, TEACHER_DIM, **kwargs)
     generator = np.random.default_rng(1)
@@ -198,7 +201,7 @@ def clipping(strategy: tf.distribute.Strategy, optimizer: Callable[[], keras.opt
 
 def pretraining(strategy: tf.distribute.Strategy) -> Arrays:
     """The losses and weights of a masked language model whose rows hide different numbers of tokens."""
-    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=0.0, seed=3, replica_id=replica_id)
+    encoder = Encoder(40, 8, 1, 2, 16, max_positions=LENGTH, dropout=0.0, seed=3, execution=UNFUSED)
     model = PretrainingModel(encoder, PAD)
     generator = np.random.default_rng(1)
     for variable in model.trainable_variables:
@@ -244,7 +247,7 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "sgd_unmasked": lambda strategy: train(sgd(), loss={"mask_duplicates": False}),
     "sgd_executions_of_3": lambda strategy: train(sgd(), steps_per_execution=3),
     "sgd_compiled": lambda strategy: train(sgd(), compile_encoder=True),
-    "sgd_fused": lambda strategy: train(sgd(), fuse=fuse),
+    "sgd_fused": lambda strategy: train(sgd(), execution=FUSED),
     "sgd_chunked": lambda strategy: train(sgd(), chunk=2),
     "sgd_eager": eagerly(lambda strategy: train(sgd())),
     "adamw": lambda strategy: train(adamw()),
@@ -257,7 +260,7 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "gradients_chunked": lambda strategy: gradients(strategy, chunk=2),
     "gradients_chunked_eager": eagerly(lambda strategy: gradients(strategy, chunk=2)),
     "cached": lambda strategy: gradients(strategy, chunk=2, dropout=0.5),
-    "cached_fused": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, fuse=fuse),
+    "cached_fused": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, execution=FUSED),
     "cached_compiled": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, compile_encoder=True),
     "one_tape": lambda strategy: gradients(strategy, OneTape, chunk=2, dropout=0.5),
     "one_tape_compiled": lambda strategy: gradients(strategy, OneTape, chunk=2, dropout=0.5, compile_encoder=True),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lealla_tf.config import BatchConfig, LossConfig, OptimizerConfig
+from lealla_tf.config import BatchConfig, LossConfig, OptimizerConfig, TrainingConfig
 from lealla_tf.corpus.batching import training_batches
 from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.corpus.segments import InMemory, Segment
@@ -15,8 +15,8 @@ from lealla_tf.errors import UsageError
 from lealla_tf.models.encoder import Encoder
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
-from lealla_tf.training.cross_replica import replica_id
 from lealla_tf.training.distillation_model import DistillationModel
+from lealla_tf.training.execution import execution_of
 from lealla_tf.training.optimizer import make_optimizer
 from lealla_tf.training.strategy import distribute_batches, make_strategy
 
@@ -75,7 +75,17 @@ def batches():
 def make_model(chunk=0, kind=DistillationModel, dropout=0.1):
     """A tiny encoder and all three losses, and AdamW with clipping."""
     keras.utils.set_random_seed(0)
-    encoder = Encoder(37, 8, 1, 2, 16, max_positions=LENGTH, dropout=dropout, seed=3, replica_id=replica_id)
+    encoder = Encoder(
+        37,
+        8,
+        1,
+        2,
+        16,
+        max_positions=LENGTH,
+        dropout=dropout,
+        seed=3,
+        execution=execution_of(TrainingConfig(strategy="tpu")),
+    )
     loss = LossConfig(feature=10.0, logit=0.02, scale=10.0, temperature=10.0)
     model = kind(encoder, loss, 0, TEACHER_DIM, chunk=chunk, static_shapes=True)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=0.01, warmup_steps=1, clip_norm=0.5), 10)
