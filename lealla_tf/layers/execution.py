@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# From a shape, a seed generator and a rate to a mask.
+# From a shape, a seed generator and a rate to a mask of the units that dropout keeps.
 Draw = Callable[[tuple[Any, ...], keras.random.SeedGenerator, float], Any]
 # From a function of tensors, and those of its arguments that are none, to one that computes the same of the tensors.
 Fuse = Callable[..., Callable[..., Any]]

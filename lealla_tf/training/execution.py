@@ -26,10 +26,10 @@ def execution_of(config: TrainingConfig) -> Execution:
 
 
 def draw_mask_by_threefry(shape: tuple[Any, ...], seed: Any, rate: float) -> Any:
-    """The same as `draw_mask`, by another generator: other units, a third of the time.
+    """The same as `draw_mask` by another generator, and so other units.
 
-    XLA draws Threefry's numbers with the widest instructions of the processor, and in one pass with all that
-    follows from them, where TensorFlow's own Philox goes number by number.
+    XLA computes Threefry for many numbers at once and goes on with them in the same pass, where TensorFlow's own
+    Philox goes number by number.  The generator is named because the one that XLA takes by itself is slow on CPUs.
     """
     known = [size if isinstance(size, int) else None for size in shape]
     return tf.ensure_shape(_compile(rate)(tf.stack(shape), seed.next()), known)

@@ -9,6 +9,10 @@ from lealla_tf.layers.execution import Execution
 ONES = np.ones((64, 256), "float32")
 
 
+def of_replica(number: object) -> Execution:
+    return Execution(replica_id=lambda: number)
+
+
 def draw(layer: Dropout, inputs: np.ndarray = ONES) -> np.ndarray:
     return ops.convert_to_numpy(layer(inputs, training=True))
 
@@ -37,11 +41,8 @@ def test_the_masks_follow_from_the_seed() -> None:
 
 
 def test_every_replica_draws_its_own_mask() -> None:
-    """Independent masks of rate 1/2 agree in half of the units; Keras' own layer would agree in all."""
-    zero, one, two = (
-        draw(Dropout(0.5, seed=3, execution=Execution(replica_id=lambda replica=replica: replica)))
-        for replica in range(3)
-    )
+    """Independent masks of rate 1/2 agree in half of the units; those of Keras' own layer would agree in all."""
+    zero, one, two = (draw(Dropout(0.5, seed=3, execution=of_replica(replica))) for replica in range(3))
     for other in (one, two):
         assert (zero != other).mean() == pytest.approx(0.5, abs=0.05)
     assert (one != two).mean() == pytest.approx(0.5, abs=0.05)
@@ -54,7 +55,7 @@ def test_the_replica_is_asked_at_every_draw() -> None:
     layer = Dropout(0.5, seed=3, execution=Execution(replica_id=lambda: number))
     draw(layer)
     number = 1
-    expected = Dropout(0.5, seed=3, execution=Execution(replica_id=lambda: 1))
+    expected = Dropout(0.5, seed=3, execution=of_replica(1))
     draw(expected)
     np.testing.assert_array_equal(draw(layer), draw(expected))
 
@@ -71,14 +72,14 @@ def test_no_seed_of_one_replica_is_one_of_another() -> None:
 
 
 def test_the_replica_may_be_a_tensor() -> None:
-    layer = Dropout(0.5, seed=3, execution=Execution(replica_id=lambda: ops.convert_to_tensor(1, "int32")))
-    np.testing.assert_array_equal(draw(layer), draw(Dropout(0.5, seed=3, execution=Execution(replica_id=lambda: 1))))
+    layer = Dropout(0.5, seed=3, execution=of_replica(ops.convert_to_tensor(1, "int32")))
+    np.testing.assert_array_equal(draw(layer), draw(Dropout(0.5, seed=3, execution=of_replica(1))))
 
 
 def test_configuration() -> None:
-    layer = Dropout(0.25, seed=7, execution=Execution(replica_id=lambda: 1), name="here")
+    layer = Dropout(0.25, seed=7, execution=of_replica(1), name="here")
     config = layer.get_config()
-    assert "replica_id" not in config
+    assert "execution" not in config
     copy = Dropout.from_config(config)
     assert copy.get_config() == config
     assert (copy.rate, copy.seed, copy.name) == (0.25, 7, "here")
