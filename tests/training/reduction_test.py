@@ -50,7 +50,7 @@ def test_a_reduced_model_is_the_teacher_and_a_dense_layer(reduced, unbroken):
     for load in (load_teacher, load_sentence_encoder):
         np.testing.assert_allclose(load(str(reduced.path)).embed(SENTENCES), narrow, atol=1e-5)
     assert model.manifest["teacher"] == teacher.fingerprint
-    assert reduced.losses[-1]["loss"] < 0.8 * reduced.losses[0]["loss"]
+    assert reduced.losses[-1]["loss"] < 0.9 * reduced.losses[0]["loss"]
     # Nothing is kept of an optimizer for what does not move.
     assert not [name for name in reduced.last() if name.startswith("optimizer/") and "layer_0" in name]
 
