@@ -96,22 +96,27 @@ class DistillationModel(ReplicatedModel):
         self._teacher_dim = teacher_dim
         self._chunk = chunk
         self.static_shapes = static_shapes
-        self._compiled = tf.function(encoder.features, autograph=False, jit_compile=True) if compile_encoder else None
+        self._embed = (
+            tf.function(encoder.features, autograph=False, jit_compile=True) if compile_encoder else encoder.features
+        )
+        # In a loop over chunks, TensorFlow would make the sum of two sides' gradients and those of the chunks before a
+        # temporary variable, and fail in the next step, because it is there already.
+        self._in_one_pass = compile_encoder or chunk > 0
         self.built = True
 
     def call(self, batch: Batch, training: bool = False) -> Pairs:
         """Features of both sides.
 
-        What XLA compiles takes both in one pass.  Otherwise each has a pass of its own: one side's operations go on
-        where the other's wait for each other, and leave more of what they work on in the processor's cache.
+        Each has a pass of its own, unless that is compiled or one of many: operations of one side then fill the time
+        in which those of the other wait, and what they work on is half as large.
         """
         if self._reduction_only and self._teacher_dim is not None:
             return self._teacher_embeddings(batch)
         training = training and not self._reduction_only
         sides = Pairs(batch["source_token_ids"], batch["target_token_ids"])
-        if self._compiled is None:
-            return Pairs(*(self.encoder.features(self._inputs(side), training=training) for side in sides))
-        both = self._compiled(self._inputs(tf.concat(sides, axis=0)), training=training)
+        if not self._in_one_pass:
+            return Pairs(*(self._embed(self._inputs(side), training=training) for side in sides))
+        both = self._embed(self._inputs(tf.concat(sides, axis=0)), training=training)
         return Pairs(*tf.split(both, 2, axis=0))
 
     def compute_loss(

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from lealla_tf.config import LossConfig
+from lealla_tf.config import LossConfig, OptimizerConfig, TrainingConfig
 from lealla_tf.models.encoder import Encoder
+from lealla_tf.presets import PRESETS
 from lealla_tf.training.distillation_model import DistillationModel
+from lealla_tf.training.execution import execution_of
+from lealla_tf.training.optimizer import make_optimizer
+from lealla_tf.training.strategy import distribute_batches
 
 SIDES = ("source", "target")
 WORKERS = ("chief", "worker")
@@ -210,6 +215,23 @@ def test_four_replicas_and_compiled_replicas(start, steps, tmp_path):
     assert close(steps[1]["sgd"], compiled["sgd_compiled"], 1e-5)
     first, second = compiled["masks_compiled"]["draw_0"]
     assert np.abs(first - second).max() > 0.01
+
+
+@pytest.mark.slow
+def test_a_large_model_takes_step_after_step_by_chunks():
+    """Where much is held, TensorFlow rewrites sums of three tensors, and a second step of such a loop fails."""
+    preset = PRESETS["lealla_small"].encoder
+    encoder = Encoder.from_encoder_config(preset, execution=execution_of(TrainingConfig()))
+    model = DistillationModel(encoder, LossConfig(feature=0, logit=0, mask_duplicates=False), 0, chunk=64)
+    optimizer = make_optimizer(OptimizerConfig(name="lazy_adamw", warmup_steps=0), 10)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, jit_compile=False)
+    ids = np.random.default_rng(0).integers(1, preset.vocabulary_size, (2, 256, 16), np.int32)
+    columns = dict(zip(("source_token_ids", "target_token_ids"), ids, strict=True))
+    dataset = tf.data.Dataset.from_tensors(columns).repeat()
+    batches = distribute_batches(tf.distribute.get_strategy(), lambda worker, workers: dataset)
+    losses = model.fit(batches, epochs=3, steps_per_epoch=1, shuffle=False, verbose=0).history["loss"]
+    assert losses == sorted(losses, reverse=True)
 
 
 def test_distillation_needs_the_width_of_the_teacher():
