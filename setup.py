@@ -58,6 +58,7 @@ setup(
             "mypy>=1.13",
             "pre-commit>=4.0",
             "pytest>=8.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "scipy>=1.11",
             "transformers>=4.46",

@@ -57,8 +57,8 @@ def test_without_some_rows_or_units(inputs, kwargs):
 
 
 def test_mixed_precision(inputs):
-    """Eight bits of mantissa, a few operations deep; masks are drawn from as many, so there are none."""
-    kwargs = {"layer_norm_epsilon": 1e-3, "dropout": 0.0}
+    """Eight bits of mantissa, a few operations deep; masks are those of float32."""
+    kwargs = {"layer_norm_epsilon": 1e-3, "dropout": 0.4}
     exact, *_ = step(**kwargs)(*inputs)
     outputs, *gradients = step(**kwargs, execution=Execution(fuse=fuse), dtype="mixed_bfloat16")(*inputs)
     assert (outputs.dtype, {gradient.dtype for gradient in gradients}) == (tf.bfloat16, {tf.float32})
