@@ -12,6 +12,7 @@ quickstart: $(STAMP)  ## the whole job on the sample corpus: vocabulary to expor
 	$(BIN)/python -m data.sample.quickstart --output quickstart
 
 test: $(STAMP)  ## the default tests: offline, under ten minutes on two cores
+# By files, whose fixtures are made once.
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP)  ## the heavier tests; those on real text need LEALLA_DATA

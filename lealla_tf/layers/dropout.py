@@ -37,7 +37,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
 
 def drop(inputs: Any, kept: Any, rate: float) -> Any:
     """The units that are kept, scaled by 1 / (1 - rate), and 0 for the others."""
-    return ops.where(kept, inputs * (1 / (1 - rate)), ops.cast(0.0, inputs.dtype))
+    return ops.where(kept, inputs * (1 / (1 - rate)), 0.0)
 
 
 class Dropout(keras.layers.Layer):
@@ -49,7 +49,7 @@ class Dropout(keras.layers.Layer):
         execution: How the masks are drawn.
 
     Call arguments:
-        inputs: A float tensor of any shape.
+        inputs: A float tensor of one axis or more.
         training: Whether to drop units.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How layers are computed, as far as it is none of their configuration."""
+"""How layers are computed: what is no part of their configuration."""
 
 import functools
 from collections.abc import Callable
@@ -22,13 +22,13 @@ def draw_mask(
 ) -> Any:
     """The units that dropout keeps: booleans of a shape, each true with probability 1 - `rate`.
 
-    A random number takes longer than all that is done with it, so that each decides two units, one in either half of
-    the first axis.  A uniform number in [0, 1) drops the one if it is in [0, r), and the other if it is in
+    A random number takes longer than all that is done with it, so each decides two units, one in either half of the
+    first axis.  A uniform number in [0, 1) drops the one if it is in [0, r), and the other if it is in
     [r - r^2, 2 r - r^2).  Both intervals are r long, and the two are independent because r^2 of them is common.
 
     Args:
         shape: Integers, or integer tensors.
-        seed: What `uniform` takes for a seed.
+        seed: What `uniform` takes for a seed: a seed generator, or a tensor.
         rate: Probability in [0, 1).
         uniform: From a shape and a seed to float32 numbers.
     """
@@ -47,7 +47,8 @@ def take_rows(table: Any, ids: Any) -> Any:
 class Execution:
     """What training replaces to be faster, or to run on several replicas.
 
-    The layers take it from whoever makes them, as all of it is of one backend; `get_config` leaves it out.
+    Layers are handed it because such replacements belong to one backend, which they must not import; `get_config`
+    leaves it out.
 
     Attributes:
         replica_id: Called at every draw of a mask, gives the replica's number as an integer or an

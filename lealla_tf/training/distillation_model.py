@@ -99,16 +99,17 @@ class DistillationModel(ReplicatedModel):
         self._embed = (
             tf.function(encoder.features, autograph=False, jit_compile=True) if compile_encoder else encoder.features
         )
-        # In a loop over chunks, TensorFlow would make the sum of two sides' gradients and those of the chunks before a
-        # temporary variable, and fail in the next step, because it is there already.
-        self._in_one_pass = compile_encoder or chunk > 0
+        # XLA fills the device by itself, and compiles one encoder in half the time of two.  With chunks, two passes
+        # would make the sum of gradients one of three tensors, which Grappler rewrites into a TemporaryVariable where
+        # much memory is in use; inside the loop over chunks that fails in the second step (AlreadyExistsError).
+        self._in_one_pass = compile_encoder or static_shapes or chunk > 0
         self.built = True
 
     def call(self, batch: Batch, training: bool = False) -> Pairs:
         """Features of both sides.
 
-        Each has a pass of its own, unless that is compiled or one of many: operations of one side then fill the time
-        in which those of the other wait, and what they work on is half as large.
+        Each has a pass of its own, unless the encoder is compiled or the batch is embedded by chunks: operations of
+        one side then fill the time in which those of the other wait for each other.
         """
         if self._reduction_only and self._teacher_dim is not None:
             return self._teacher_embeddings(batch)

@@ -30,17 +30,15 @@ def draw_mask_by_threefry(shape: tuple[Any, ...], seed: Any, rate: float) -> Any
 
     XLA computes Threefry for many numbers at once and goes on with them in the same pass, where TensorFlow's own
     Philox goes number by number.  The generator is named because the one that XLA takes by itself is slow on CPUs.
+    Where functions run eagerly, XLA compiles nothing, and this is `draw_mask`.
     """
+    if tf.config.functions_run_eagerly():
+        return draw_mask(shape, seed, rate)
     known = [size if isinstance(size, int) else None for size in shape]
-    return tf.ensure_shape(_compile(rate)(tf.stack(shape), seed.next()), known)
+    return tf.ensure_shape(_draw(tf.stack(shape), seed.next(), rate), known)
 
 
-@functools.cache
-def _compile(rate: float) -> Any:
+@tf.function(autograph=False, jit_compile=True)
+def _draw(shape: Any, seed: Any, rate: float) -> Any:
     uniform = functools.partial(tf.random.stateless_uniform, alg="threefry")
-
-    @tf.function(autograph=False, jit_compile=True)
-    def draw(shape: Any, seed: Any) -> Any:
-        return draw_mask(tuple(tf.unstack(shape)), seed, rate, uniform)
-
-    return draw
+    return draw_mask(tuple(tf.unstack(shape)), seed, rate, uniform)

@@ -66,7 +66,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
 
 
 def _processor_time_of_children():
-    """Seconds, of those that have ended; other than time that passes, the same on a busy machine."""
+    """Seconds, of those that have ended; unlike elapsed time, nearly the same on a busy machine."""
     times = os.times()
     return times.children_user + times.children_system
 

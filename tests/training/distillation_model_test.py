@@ -1,5 +1,6 @@
 """One step is the same step on 1, 2 and 4 replicas, eager, in a graph and compiled, and the one of the formula."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +27,8 @@ ON_ALL += [
     "lazy_adamw_chunked",
     "sgd_fused",
     "cached_fused",
+    "gradients_dropped",
+    "gradients_dropped_fused",
 ]
 ON_WORKERS = ["sgd", "sgd_executions_of_3", "adamw", "lazy_adamw", "gradients", "masks", "evaluate"]
 ON_ONE = ["reference", "sgd_eager", "sgd_compiled", "gradients_eager", "gradients_compiled"]
@@ -117,7 +120,7 @@ def test_the_loss_the_gradients_and_the_weights_do_not_depend_on_the_execution(s
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("case", ["sgd", "cached"])
+@pytest.mark.parametrize("case", ["sgd", "gradients_dropped", "cached"])
 def test_fusing_changes_neither_losses_nor_gradients_nor_weights(steps, count, case):
     """Not even with dropout, whose masks are drawn outside of what is fused."""
     assert close(steps[count][case], steps[count][f"{case}_fused"], 1e-5)
@@ -159,6 +162,12 @@ def test_replicas_drop_different_units(steps, replicas):
     first, second = steps[replicas]["masks"]["draw_0"]
     assert np.abs(first - second).max() > 0.01
     np.testing.assert_allclose(first, steps[1]["masks"]["draw_0"][0], atol=1e-6)
+
+
+def test_each_side_drops_different_units(steps):
+    """Of one and the same sentence."""
+    masks = steps[1]["masks"]
+    assert np.abs(masks["draw_0"] - masks["target_0"]).max() > 0.01
 
 
 def test_each_step_drops_different_units(steps):
@@ -218,20 +227,23 @@ def test_four_replicas_and_compiled_replicas(start, steps, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_large_model_takes_step_after_step_by_chunks():
-    """Where much is held, TensorFlow rewrites sums of three tensors, and a second step of such a loop fails."""
+@pytest.mark.parametrize(("chunk", "steps_per_execution"), [(64, 1), (0, 2)])
+def test_a_large_model_takes_step_after_step(chunk, steps_per_execution):
+    """Where much memory is in use, TensorFlow rewrites sums of three tensors, and a second step of a loop fails."""
+    keras.utils.set_random_seed(0)
     preset = PRESETS["lealla_small"].encoder
     encoder = Encoder.from_encoder_config(preset, execution=execution_of(TrainingConfig()))
-    model = DistillationModel(encoder, LossConfig(feature=0, logit=0, mask_duplicates=False), 0, chunk=64)
+    model = DistillationModel(encoder, LossConfig(feature=0, logit=0, mask_duplicates=False), 0, chunk=chunk)
     optimizer = make_optimizer(OptimizerConfig(name="lazy_adamw", warmup_steps=0), 10)
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=False)
+    model.compile(optimizer=optimizer, steps_per_execution=steps_per_execution, jit_compile=False)
     ids = np.random.default_rng(0).integers(1, preset.vocabulary_size, (2, 256, 16), np.int32)
     columns = dict(zip(("source_token_ids", "target_token_ids"), ids, strict=True))
     dataset = tf.data.Dataset.from_tensors(columns).repeat()
     batches = distribute_batches(tf.distribute.get_strategy(), lambda worker, workers: dataset)
-    losses = model.fit(batches, epochs=3, steps_per_epoch=1, shuffle=False, verbose=0).history["loss"]
-    assert losses == sorted(losses, reverse=True)
+    fitted = model.fit(batches, epochs=3, steps_per_epoch=steps_per_execution, shuffle=False, verbose=0)
+    assert np.isfinite(fitted.history["loss"]).all()
+    assert len(fitted.history["loss"]) == 3
 
 
 def test_distillation_needs_the_width_of_the_teacher():

@@ -52,6 +52,15 @@ def test_what_is_known_of_the_shape_is_known_of_the_mask():
         np.testing.assert_array_equal(mask, draw_mask_by_threefry(mask.shape, again, 0.5))
 
 
+def test_without_graphs_there_are_masks_too():
+    tf.config.run_functions_eagerly(True)
+    try:
+        mask = draw_mask_by_threefry((64, 64), ReplicaSeedGenerator(1), 0.5)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert mask.numpy().mean() == pytest.approx(0.5, abs=0.05)
+
+
 def test_a_tpu_draws_by_its_own_generator_and_its_compiler_fuses():
     kinds = {strategy: execution_of(TrainingConfig(strategy=strategy)) for strategy in ("one_device", "tpu")}
     assert kinds["tpu"].draw is draw_mask

@@ -155,10 +155,12 @@ def masks(strategy: tf.distribute.Strategy, compile_encoder: bool) -> Arrays:
     batch = {f"{side}_token_ids": tf.constant([[2, 3, 4, 5, 6, 7]]) for side in ("source", "target")}
 
     def step() -> Any:
-        return gather_pairs(model(batch, training=True)).source
+        return gather_pairs(model(batch, training=True))
 
     draw = tf.function(lambda: strategy.run(step))
-    return {f"draw_{i}": strategy.experimental_local_results(draw())[0].numpy() for i in range(2)}
+    draws = [tf.nest.map_structure(strategy.experimental_local_results, draw()) for _ in range(2)]
+    sides = {f"target_{i}": pairs.target[0].numpy() for i, pairs in enumerate(draws)}
+    return sides | {f"draw_{i}": pairs.source[0].numpy() for i, pairs in enumerate(draws)}
 
 
 def evaluate(strategy: tf.distribute.Strategy, **kwargs: Any) -> Arrays:
@@ -259,6 +261,8 @@ CASES: dict[str, Callable[[tf.distribute.Strategy], Arrays]] = {
     "gradients_eager": eagerly(lambda strategy: gradients(strategy)),
     "gradients_chunked": lambda strategy: gradients(strategy, chunk=2),
     "gradients_chunked_eager": eagerly(lambda strategy: gradients(strategy, chunk=2)),
+    "gradients_dropped": lambda strategy: gradients(strategy, dropout=0.5),
+    "gradients_dropped_fused": lambda strategy: gradients(strategy, dropout=0.5, execution=FUSED),
     "cached": lambda strategy: gradients(strategy, chunk=2, dropout=0.5),
     "cached_fused": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, execution=FUSED),
     "cached_compiled": lambda strategy: gradients(strategy, chunk=2, dropout=0.5, compile_encoder=True),
