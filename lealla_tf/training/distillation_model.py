@@ -99,9 +99,9 @@ class DistillationModel(ReplicatedModel):
         self._embed = (
             tf.function(encoder.features, autograph=False, jit_compile=True) if compile_encoder else encoder.features
         )
-        # XLA fills the device by itself, and compiles one encoder in half the time of two.  With chunks, two passes
-        # would make the sum of gradients one of three tensors, which Grappler rewrites into a TemporaryVariable where
-        # much memory is in use; inside the loop over chunks that fails in the second step (AlreadyExistsError).
+        # XLA would have to compile the encoder twice.  With chunks, two passes would make the sum of gradients one of
+        # three tensors, which Grappler rewrites into a TemporaryVariable where much memory is in use; inside the loop
+        # over chunks that fails in the second step (AlreadyExistsError).
         self._in_one_pass = compile_encoder or static_shapes or chunk > 0
         self.built = True
 
