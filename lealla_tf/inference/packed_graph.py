@@ -31,17 +31,16 @@ Weights = Mapping[str, np.ndarray[Any, Any]]
 TOKEN_EMBEDDINGS, LENGTHS = "token_embeddings:0", "lengths:0"
 EMBEDDINGS, RELIABLE = "embeddings:0", "reliable:0"
 
-# Scores are kept within these bounds, between which exp neither overflows nor takes the slow path of denormal numbers.
-_LOWEST, _HIGHEST = -80.0, 60.0
-
-# Sums of exponentials within which keeping to those bounds changed nothing: the largest score is then at least -45,
-# beside which exp(-80) is beyond the precision of float32, and none is above 59.
-_SMALLEST_SUM, _LARGEST_SUM = float(np.exp(-45.0)), float(np.exp(59.0))
+# Sums of exponentials that can be relied on. The exponentials that underflow, below -87, are then beyond the precision
+# of float32 beside the largest, and none has overflowed.
+_SMALLEST_SUM, _LARGEST_SUM = float(np.exp(-45.0)), float(np.exp(60.0))
 
 _DENSE, _NORM = ("kernel", "bias"), ("gamma", "beta")
 
-# Added to the scores of padding, in place of minus infinity.
-_MASKED = -1e9
+# Added to the scores of padding, in place of minus infinity. Padding has the score of its sentence's first token, beside
+# which exp(-40), times all padding, is beyond the precision of float32; and exp seldom gets numbers that underflow,
+# which take it longer.
+_MASKED = -40.0
 
 
 def build_graph(
@@ -107,7 +106,7 @@ class _Layout:
     """int32 `(tokens,)`: places within the sentence."""
     to_heads: Any
     """int32 `(3, batch, heads, longest)`: rows of the packed `(tokens * 3 * heads, head_dim)`; for padding, of the
-    first token of the batch."""
+    sentence's first token."""
     from_heads: Any
     """int32 `(tokens, heads)`: rows of the padded `(batch * heads * longest, head_dim)`."""
     mask: Any
@@ -121,7 +120,7 @@ def _layout(lengths: Any, num_heads: int) -> _Layout:
     places = tf.range(longest)
     is_token = places < lengths[:, None]
     sentences, positions = tf.unstack(tf.cast(tf.where(is_token), tf.int32), axis=1)
-    tokens = tf.where(is_token, starts[:, None] + places, 0)
+    tokens = starts[:, None] + tf.where(is_token, places, 0)
     heads = tf.range(num_heads)
     parts = num_heads * tf.range(3)
     return _Layout(
@@ -222,16 +221,16 @@ class _Layers:
         if self.softmax:
             tf.constant(True, name=name)
             return
-        smallest, largest = tf.reduce_min(tf.stack(self.smallest_sums)), tf.reduce_max(tf.stack(self.largest_sums))
-        smallest, largest = tf.cast(smallest, tf.float32), tf.cast(largest, tf.float32)
-        # Written so that NaN fails.
-        tf.logical_and(smallest >= _SMALLEST_SUM, largest <= _LARGEST_SUM, name=name)
+        smallest = tf.cast(tf.stack(self.smallest_sums), tf.float32)
+        largest = tf.cast(tf.stack(self.largest_sums), tf.float32)
+        # Of each layer by itself, as the least and the largest of numbers and NaN may be a number.
+        tf.reduce_all((smallest >= _SMALLEST_SUM) & (largest <= _LARGEST_SUM), name=name)
 
     def _average(self, scores: Any, value: Any) -> Any:
         """The values weighted by softmax of the scores."""
         if self.softmax:
             return tf.matmul(tf.nn.softmax(scores), value)
-        exponentials = tf.exp(tf.raw_ops.ClipByValue(t=scores, clip_value_min=_LOWEST, clip_value_max=_HIGHEST))
+        exponentials = tf.exp(scores)
         sums = tf.reduce_sum(exponentials, axis=-1, keepdims=True)
         self.smallest_sums.append(tf.reduce_min(sums))
         self.largest_sums.append(tf.reduce_max(sums))
