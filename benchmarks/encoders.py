@@ -1,7 +1,6 @@
 """The encoders that `benchmarks.encoding` compares: the same weights, from sentences or token ids to unit vectors."""
 
 import functools
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +17,11 @@ from lealla_tf.config import EncoderConfig
 from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, token_batches
 from lealla_tf.inference.sentence_encoder import embed_with
 from lealla_tf.models.encoder import Encoder, weight_shapes
+from lealla_tf.processor import num_cores
 from lealla_tf.text.packing import add_special_tokens
 from lealla_tf.text.tokenizer import Tokenizer
 
 Array = npt.NDArray[Any]
-
-# Padded tokens of a batch; ours take as many.
-TOKENS_PER_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,13 @@ class Model:
     """For what must be a file."""
 
     def text(self, sentences: Sequence[str]) -> Text:
-        """The sentences in batches of like length, the longest first."""
+        """The sentences in batches as ours, for as many threads as there are cores."""
         vocabulary = self.tokenizer.vocabulary
         rows = add_special_tokens(self.tokenizer.tokenize_flat(tf.constant(sentences)), vocabulary, self.length)
         lengths = rows.row_lengths().numpy()
         order = np.argsort(-lengths, kind="stable")
         batches = []
-        for part in token_batches(lengths[order], TOKENS_PER_BATCH):
+        for part in token_batches(lengths[order], num_cores()):
             token_ids = tf.gather(rows, order[part]).to_tensor(vocabulary.pad_id).numpy().astype(np.int64)
             mask = np.arange(token_ids.shape[1]) < lengths[order[part], None]
             batches.append(Batch(order[part], token_ids, mask.astype(np.int64)))
@@ -175,7 +172,7 @@ def sentence_transformers(model: Model) -> Encode:
     )
 
     def run(text: Text) -> Array:
-        torch.set_num_threads(_num_cores())
+        torch.set_num_threads(num_cores())
         return encoder.encode(list(text.sentences), show_progress_bar=False)
 
     return run
@@ -194,7 +191,7 @@ ENCODERS: dict[str, Callable[[Model], Encode]] = {
 
 def _by_threads(run: Callable[[Batch], Array], dim: int) -> Encode:
     """All batches, as many side by side as there are cores."""
-    threads = ThreadPoolExecutor(_num_cores())
+    threads = ThreadPoolExecutor(num_cores())
 
     def encode(text: Text) -> Array:
         result = np.empty((len(text.sentences), dim), np.float32)
@@ -291,8 +288,3 @@ def _export(model: Model, path: Path) -> None:
             external_data=True,
             verbose=False,
         )
-
-
-def _num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))

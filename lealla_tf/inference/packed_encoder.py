@@ -27,10 +27,9 @@ _TOKEN_TABLE = "embeddings/token/embeddings"
 # Lets a session have threads of its own. TensorFlow reads it once, when it first computes, as a tokenizer already does.
 os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "true")
 
-# Tokens of a batch, with the padding that attention sees.  Few sentences are shared out among the threads, in batches
-# that are still large enough to keep a core's multipliers busy.
-_TOKENS_PER_BATCH = 1024
-_FEWEST_TOKENS_PER_BATCH = 256
+# Tokens of a batch, with the padding that attention sees: more do not stay in a core's cache, and fewer do not keep its
+# multipliers busy.
+_MOST_TOKENS, _FEWEST_TOKENS = 1024, 256
 
 # Sentences that are tokenised by one call.
 _SENTENCES_PER_BLOCK = 4096
@@ -92,7 +91,7 @@ class PackedSentenceEncoder(SentenceEncoder):
         self._tokenize = tf.function(tokenize, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
     def _embed_texts(self, texts: list[bytes]) -> Iterator[tuple[Array, Embeddings]]:
-        """The longest sentences first, so that the threads end together."""
+        """Sorted by length, for little padding."""
         token_ids, lengths = self._token_ids(texts)
         order = np.argsort(-lengths, kind="stable")
         token_ids, lengths = _reorder(token_ids, lengths, order)
@@ -104,9 +103,7 @@ class PackedSentenceEncoder(SentenceEncoder):
                 np.take(self._table, token_ids[first : ends[batch.stop - 1]], axis=0).view(np.float32), lengths[batch]
             )
 
-        tokens = -(-len(token_ids) // self._num_threads)
-        tokens = min(max(tokens, _FEWEST_TOKENS_PER_BATCH), _TOKENS_PER_BATCH)
-        yield from self._threads.map(embed, token_batches(lengths, tokens))
+        yield from self._threads.map(embed, token_batches(lengths, self._num_threads))
 
     def _token_ids(self, texts: list[bytes]) -> tuple[Array, Array]:
         """The ids of all sentences one after the other, and the number of each sentence's."""
@@ -176,10 +173,16 @@ def _reorder(token_ids: Array, lengths: Array, order: Array) -> tuple[Array, Arr
     return token_ids[np.repeat(shift, lengths) + np.arange(len(token_ids))], lengths
 
 
-def token_batches(lengths: Array, tokens: int) -> Iterator[slice]:
-    """Sentences of falling `lengths`, in batches of at most so many padded tokens, or of one sentence."""
+def token_batches(lengths: Array, num_threads: int) -> Iterator[slice]:
+    """Sentences of falling `lengths`, in batches for threads that each take the next when they are done with one.
+
+    A batch has at most a thread's share of the tokens that are left, so that the last ones are small and the threads
+    end together; but never more tokens than stay in a cache, nor so few that the multipliers idle, or one sentence.
+    """
+    left = np.cumsum(lengths[::-1])[::-1]
     start = 0
     while start < len(lengths):
+        tokens = min(max(int(left[start]) // num_threads, _FEWEST_TOKENS), _MOST_TOKENS)
         stop = min(start + max(tokens // int(lengths[start]), 1), len(lengths))
         yield slice(start, stop)
         start = stop

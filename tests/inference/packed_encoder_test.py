@@ -124,14 +124,18 @@ def test_many_sentences_keep_their_order_and_progress_counts_them(encoder):
     assert done == sorted(set(done)) and done[-1] == 9000 and len(done) > 10
 
 
-@pytest.mark.parametrize("scale", [4.0, 30.0], ids=["some scores", "all scores"])
-def test_scores_too_large_for_exponentials(scale):
-    """Exp would overflow, or vanish for a whole row: then softmax computes what it does not.
+@pytest.mark.parametrize(
+    ("scale", "layers"),
+    [(4.0, slice(None)), (30.0, slice(None)), (30.0, slice(1))],
+    ids=["some scores", "all scores", "scores of the first layer"],
+)
+def test_scores_too_large_for_exponentials(scale, layers):
+    """Exp overflows, or vanishes for a whole row: then softmax computes what it does not.
 
     Attention this sharp turns on the last bits of scores, so the two agree to a hundredth only.
     """
     encoder = make_encoder(scale=0.2)
-    for layer in encoder.transformer_layers:
+    for layer in encoder.transformer_layers[layers]:
         for dense in (layer.attention.query_projection, layer.attention.key_projection):
             dense.kernel.assign(dense.kernel * scale)
     packed = pack(encoder)
@@ -253,13 +257,19 @@ def test_operators_are_not_shared_out_unless_tensorflow_computed_before(imported
     assert median > 0.75 if imported == "first" else least < 0.75
 
 
-@pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60, 60, 60, 17, 3, 3, 1]])
+@pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60] * 300 + [17, 3, 3, 1]])
 def test_batches_hold_each_sentence_once_and_are_bounded(lengths):
-    batches = list(token_batches(np.array(lengths, np.int32), 100))
+    batches = list(token_batches(np.array(lengths, np.int32), 4))
     assert [row for batch in batches for row in range(len(lengths))[batch]] == list(range(len(lengths)))
     for batch in batches:
         held = lengths[batch]
-        assert len(held) == 1 or len(held) * max(held) <= 100
+        assert len(held) == 1 or len(held) * max(held) <= 1024
+
+
+def test_batches_become_smaller_towards_the_end():
+    """A fourth of what is left, as soon as that is less than 1,024 tokens, and in the end 256."""
+    batches = [8 * (batch.stop - batch.start) for batch in token_batches(np.full(1024, 8, np.int32), 4)]
+    assert batches == [1024] * 5 + [768, 576, 432, 320, 256, 256, 256, 208]
 
 
 def test_reordering_by_hand():
