@@ -6,7 +6,8 @@ TensorFlow's optimiser turns the graph into a few fused operators of oneDNN, if 
   weights are constants of the graph: oneDNN brings a constant into its own order once, a variable at each call.
 * A norm is a batch norm over rows that are seen as channels, then gamma and beta.  No other form is recognised, and
   none that is not recognised can run: batch norm on CPUs takes channels last.  `fused_norm=False` is for such CPUs.
-* Queries, keys and values come from one matrix, and 1 / sqrt(d) is part of it.
+* Queries, keys and values come from one matrix.
+* Scores are BatchMatMul, a product with a number and a sum with a mask of which one is there for all heads.
 * Where `[CLS]` alone is pooled, nothing else goes through what comes after the last attention.
 
 The table of token embeddings is no part of the graph: as a constant it would take gigabytes to optimise, and rows of an
@@ -37,9 +38,9 @@ _SMALLEST_SUM, _LARGEST_SUM = float(np.exp(-45.0)), float(np.exp(60.0))
 
 _DENSE, _NORM = ("kernel", "bias"), ("gamma", "beta")
 
-# Added to the scores of padding, in place of minus infinity. Padding has the score of its sentence's first token, beside
-# which exp(-40), times all padding, is beyond the precision of float32; and exp seldom gets numbers that underflow,
-# which take it longer.
+# Added to the scores of padding, in place of minus infinity. Padding has the score of its sentence's first token,
+# beside which exp(-40), times all padding, is beyond the precision of float32; and exp seldom gets numbers that
+# underflow, which take it longer.
 _MASKED = -40.0
 
 
@@ -152,13 +153,12 @@ class _Layers:
         return self._norm(token_embeddings + positions, norm, "norm")
 
     def arrays(self, number: int) -> dict[str, Any]:
-        """The weights of a layer, with queries, keys and values side by side, and the queries scaled."""
+        """The weights of a layer, with queries, keys and values side by side."""
         prefix = f"layer_{number}/"
         arrays = {name.removeprefix(prefix): self.weights[name] for name in self.weights if name.startswith(prefix)}
-        scale = (self.config.hidden_dim // self.config.num_heads) ** -0.5
         for what in ("kernel", "bias"):
-            query, key, value = (arrays.pop(f"attention/{part}/{what}") for part in ("query", "key", "value"))
-            arrays[f"attention/input/{what}"] = np.concatenate([query * scale, key, value], axis=-1)
+            parts = [arrays.pop(f"attention/{part}/{what}") for part in ("query", "key", "value")]
+            arrays[f"attention/input/{what}"] = np.concatenate(parts, axis=-1)
         return arrays
 
     def transform(self, hidden: Any, weights: Mapping[str, Any], only_first: bool) -> Any:
@@ -178,7 +178,7 @@ class _Layers:
         query, key, value = tf.unstack(tf.gather(projected, layout.to_heads))
         if only_first:
             query = query[:, :, :1]
-        scores = tf.matmul(query, key, transpose_b=True) + tf.cast(layout.mask, query.dtype)
+        scores = tf.matmul(query, key, transpose_b=True) * head_dim**-0.5 + tf.cast(layout.mask, query.dtype)
         context = self._average(scores, value)
         if not only_first:
             context = tf.gather(tf.reshape(context, [-1, head_dim]), layout.from_heads)

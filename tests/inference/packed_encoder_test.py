@@ -191,6 +191,7 @@ def test_every_operator_is_fused(encoder):
     assert found["_MklNativeFusedMatMul(BiasAdd)"] + found["_MklNativeFusedMatMul(BiasAdd+Add)"] == 3 * layers
     assert found["_MklNativeFusedMatMul(BiasAdd+Add)"] >= layers
     assert found["_MklNativeFusedMatMul(BiasAdd+GeluApproximate)"] == layers
+    assert found["_MklFusedBatchMatMulV2(Mul+Add)"] == layers
     assert not {"MatMul", "BiasAdd", "Tanh", "Erf", "Pow"} & set(found)
 
 
