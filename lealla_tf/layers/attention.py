@@ -80,11 +80,10 @@ class SelfAttention(keras.layers.Layer):
         head_dim = hidden.shape[-1] // self.num_heads
         # A slice of all there is would have a gradient, too.
         queries = hidden if num_queries is None else hidden[:, :num_queries]
-        query = self._split_heads(self.query_projection(queries))
+        query = self._split_heads(self.query_projection(queries)) * head_dim**-0.5
         key = self._split_heads(self.key_projection(hidden))
         value = self._split_heads(self.value_projection(hidden))
-        # In this order TensorFlow makes one operator of the product, its scale and the mask.
-        scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)) * head_dim**-0.5, "float32")
+        scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")
         # A finite number: a row of nothing but padding then gives equal weights and not NaN.
         scores += (1.0 - ops.cast(padding_mask, "float32")[:, None, None, :]) * -1e9
         weights = ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
