@@ -176,7 +176,7 @@ def test_corrupt_gzip_data(tmp_path):
     [
         ("a.tsv", b"", "is empty; name a file with text."),
         ("a.tsv.gz", b"", "is empty; name a file with text."),
-        ("a.tsv.gz", gzip.compress(b""), "is empty; name a file with text."),
+        ("a.tsv.gz", gzip.compress(b"", mtime=0), "is empty; name a file with text."),
         ("a.tsv.gz", b"a\tb\n", "is not gzip data; compress it, or name it without .gz."),
         ("a.tsv", "a\tb\n".encode("utf-16"), "is UTF-16; write it as UTF-8, for example with iconv."),
     ],

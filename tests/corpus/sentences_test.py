@@ -70,7 +70,7 @@ def test_files_of_one_name_do_not_share_their_copy(tmp_path):
         (b"", "is empty"),
         (b"one\ntwo\nthr\xffee\n", ":3: is not UTF-8 text"),
         ("one\ntw\u00f6".encode()[:-1], ":2: is not UTF-8 text"),
-        (gzip.compress(b"one\n" * 99999)[:-20], r":\d+: the gzip data is cut short"),
+        (gzip.compress(b"one\n" * 99999, mtime=0)[:-20], r":\d+: the gzip data is cut short"),
     ],
 )
 @pytest.mark.parametrize("chunk", [2, 1 << 18])
