@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.encoders import ENCODERS, Array, Model, Text, random_weights
 from lealla_tf.files import write_json
+from lealla_tf.inference.packed_encoder import keep_cores_apart
 from lealla_tf.presets import PAPER_PRESETS, preset
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
@@ -161,6 +162,7 @@ def measure(arguments: argparse.Namespace, name: str) -> list[Result]:
 def main() -> None:
     """Measures, prints, writes."""
     arguments = parse_arguments()
+    keep_cores_apart()
     results = [result for name in arguments.presets for result in measure(arguments, name)]
     if arguments.output:
         packages = ("tensorflow", "torch", "transformers", "onnxruntime", "sentence-transformers")

@@ -69,8 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     import_tensorflow()
     from lealla_tf.experiments.conduct import conduct
+    from lealla_tf.inference.packed_encoder import share_memory
     from lealla_tf.text.vocabulary import Vocabulary
 
+    share_memory()
     vocabulary = Vocabulary.from_file(arguments.vocabulary)
     settings = [*arguments.set, f"encoder.vocabulary_size={len(vocabulary)}"]
     place = Path(arguments.experiment).parent

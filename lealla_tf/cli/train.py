@@ -104,12 +104,14 @@ def _check_before_reading(config: Config, vocabulary: "Vocabulary", output: str)
 def _teacher_maker(config: Config, corpus: "Corpus") -> "Callable[[], GraphSentenceEncoder] | None":
     """What loads the teacher that embeds on the fly; `None` where none is to."""
     from lealla_tf.inference.loading import load_sentence_encoder, load_teacher
+    from lealla_tf.inference.packed_encoder import share_memory
 
     name = config.teacher.model
     if not name or not config.loss.needs_teacher:
         return None
     if corpus.teacher is None:
         return lambda: load_teacher(name, config.teacher.preprocessor)
+    share_memory()
     found = load_sentence_encoder(name, config.teacher.preprocessor).fingerprint
     if found != corpus.teacher["fingerprint"]:
         raise UsageError(

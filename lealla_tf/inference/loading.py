@@ -17,7 +17,7 @@ import tensorflow_text  # noqa: F401  registers the operators that loaded models
 from lealla_tf.checkpoints import Checkpoint, is_checkpoint, load_checkpoint
 from lealla_tf.errors import DataError, UsageError
 from lealla_tf.files import MANIFEST, read_json
-from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, check_dtype
+from lealla_tf.inference.packed_encoder import PackedSentenceEncoder, check_dtype, keep_cores_apart
 from lealla_tf.inference.sentence_encoder import GraphSentenceEncoder, SentenceEncoder, embed_with
 from lealla_tf.saved_model.checking import SENTENCE_ENCODER
 from lealla_tf.saved_model.reading import is_export, read_export
@@ -115,6 +115,8 @@ def _pack_checkpoint(checkpoint: Checkpoint, dtype: str) -> PackedSentenceEncode
 
 def _pack_export(directory: Path, dtype: str) -> PackedSentenceEncoder:
     """The encoder of an exported directory, packed; its fingerprint is that of the SavedModel that does the same."""
+    # TensorFlow computes where it reads variables.
+    keep_cores_apart()
     export = read_export(directory)
     return PackedSentenceEncoder(
         export.weights,

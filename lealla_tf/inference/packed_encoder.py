@@ -1,4 +1,4 @@
-"""Sentences through the packed graph: batches of a bounded number of tokens, several at a time on every core."""
+"""Sentences through the packed graph: batches of a bounded number of tokens, one at a time on every core."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ from lealla_tf.config import EncoderConfig
 from lealla_tf.errors import UsageError
 from lealla_tf.inference.packed_graph import EMBEDDINGS, LENGTHS, RELIABLE, TOKEN_EMBEDDINGS, Weights, build_graph
 from lealla_tf.inference.sentence_encoder import Embeddings, SentenceEncoder
-from lealla_tf.processor import FLAGS, has_bfloat16, num_callers
+from lealla_tf.processor import FLAGS, has_bfloat16, num_cores
 from lealla_tf.text.packing import add_special_tokens
 from lealla_tf.text.tokenizer import Tokenizer
 
@@ -24,8 +24,7 @@ DTYPES = ("float32", "bfloat16")
 
 _TOKEN_TABLE = "embeddings/token/embeddings"
 
-# Lets a session have threads of its own. TensorFlow reads it once, when it first computes, as a tokenizer already does.
-os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "true")
+_OWN_MEMORY = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
 
 # Tokens of a batch, with the padding that attention sees: more do not stay in a core's cache, and fewer do not keep its
 # multipliers busy.
@@ -40,9 +39,8 @@ class PackedSentenceEncoder(SentenceEncoder):
 
     Its embeddings are those of `lealla_tf.models.encoder.Encoder`, but for rounding.
 
-    Several calls of the graph go on at a time, and each of their operators on one thread: importing this module
-    sets `TF_OVERRIDE_GLOBAL_THREADPOOL`, without which TensorFlow has one pool of threads for all. If TensorFlow
-    computed before the import, it keeps to that pool and shares the operators out, which takes more time.
+    On each core one thread goes through the graph, if TensorFlow has not computed before in the process: see
+    `keep_cores_apart`.
 
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
@@ -75,7 +73,8 @@ class PackedSentenceEncoder(SentenceEncoder):
             num_parameters=sum(array.size for array in weights.values()),
             trained_languages=trained_languages,
         )
-        self._num_threads = num_callers()
+        keep_cores_apart()
+        self._num_threads = num_cores()
         self._threads = ThreadPoolExecutor(self._num_threads, thread_name_prefix="embed")
         # As bytes, of which any place will do: to take rows of numbers, NumPy first copies all of an array that lies
         # between the addresses of its numbers, as one that is mapped from a file may.
@@ -117,6 +116,29 @@ class PackedSentenceEncoder(SentenceEncoder):
         return np.concatenate(token_ids), np.concatenate(lengths)
 
 
+def keep_cores_apart() -> None:
+    """Has TensorFlow give each session threads, and each thread memory, of its own.
+
+    Otherwise it shares each operator out among all threads; and memory that one thread has freed is given to another,
+    on whose core it has to be brought from a cache far away.
+
+    It sets two variables of the environment, unless they are set.  TensorFlow reads them once, when it first computes,
+    as a tokenizer already does: later, this changes nothing.
+    """
+    os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "true")
+    os.environ.setdefault(_OWN_MEMORY, "true")
+
+
+def share_memory() -> None:
+    """Has TensorFlow keep to memory that all threads share, in a program that embeds and trains.
+
+    A step of training frees hundreds of MiB, which the system takes back where threads have memory of their own, and
+    has to clear for the next step: that takes about a tenth more time.  To be called before `keep_cores_apart`, which
+    does not take it back, and before TensorFlow computes.
+    """
+    os.environ.setdefault(_OWN_MEMORY, "false")
+
+
 class _Graphs:
     """The graph of an encoder, and the one with softmax as soon as it proves to be needed.
 
@@ -150,7 +172,10 @@ class _Graphs:
 
     def _try(self, softmax: bool, fused_norm: bool) -> tf.compat.v1.Session:
         """A session that has run once."""
-        config = tf.compat.v1.ConfigProto(device_count={"GPU": 0}, intra_op_parallelism_threads=1)
+        # All operators on the thread that calls.
+        config = tf.compat.v1.ConfigProto(
+            device_count={"GPU": 0}, intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1
+        )
         # What finds nothing here, and takes a tenth of a second. All else is needed for some fusion or other.
         config.graph_options.rewrite_options.layout_optimizer = RewriterConfig.OFF
         config.graph_options.rewrite_options.memory_optimization = RewriterConfig.NO_MEM_OPT

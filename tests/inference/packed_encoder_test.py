@@ -2,6 +2,7 @@
 
 import collections
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -232,8 +233,7 @@ def processor_times():
 
 config = EncoderConfig(vocabulary_size=len(VOCABULARY), max_positions=LENGTH, hidden_dim=256, num_layers=2, num_heads=8)
 weights = {name: np.full(shape, 0.01, np.float32) for name, shape in weight_shapes(config).items()}
-tokenizer = Tokenizer(VOCABULARY, "exact")
-encoder = PackedSentenceEncoder(weights, config, lambda: tokenizer, LENGTH, fingerprint="print")
+encoder = PackedSentenceEncoder(weights, config, lambda: Tokenizer(VOCABULARY, "exact"), LENGTH, fingerprint="print")
 tokens, lengths = np.random.default_rng(0).random((2048, 256), np.float32), np.full(64, 32, np.int32)
 encoder._graphs.embed(tokens, lengths)
 shares = []
@@ -256,6 +256,38 @@ def test_operators_are_not_shared_out_unless_tensorflow_computed_before(imported
     run = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
     least, median = map(float, run.stdout.split())
     assert median > 0.75 if imported == "first" else least < 0.75
+
+
+ADDRESSES = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import tensorflow as tf
+from lealla_tf.inference.packed_encoder import keep_cores_apart, share_memory
+for name in sys.argv[1:]:
+    {"apart": keep_cores_apart, "shared": share_memory, "compute": lambda: tf.constant(1) + 1}[name]()
+
+threads = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+
+def address():
+    return np.frombuffer(memoryview(tf.zeros([1_000_000])), np.float32).ctypes.data
+
+# After the first, which glibc takes from the system and gives back.
+found = [{thread.submit(address).result() for _ in range(9)} for _ in range(2) for thread in threads][2:]
+print(len(found[0] & found[1]))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere threads may share the system's memory")
+@pytest.mark.parametrize(
+    ("calls", "shares"), [("apart", False), ("compute apart", True), ("shared apart", True), ("", True)]
+)
+def test_memory_that_a_thread_has_freed_is_not_given_to_another(calls, shares):
+    """By the addresses of tensors that two threads make and free by turns."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    program = [sys.executable, "-c", ADDRESSES, *calls.split()]
+    run = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    assert (int(run.stdout) > 0) == shares
 
 
 @pytest.mark.parametrize("lengths", [[], [5], [2000], [2000, 9, 3], [7] * 500, [60] * 300 + [17, 3, 3, 1]])
