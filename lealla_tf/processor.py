@@ -12,7 +12,7 @@ def num_cores() -> int:
 
 
 def num_callers() -> int:
-    """How many threads should call operators that TensorFlow shares out among threads of its own, to keep all cores busy.
+    """How many threads should call operators that TensorFlow shares out among its own, to keep all cores busy.
 
     A caller waits now and then: for the slowest part of an operator, or for another one that runs Python. Two callers
     a core leave no core without work meanwhile: on two cores, four take a sixth less time than two to search.
