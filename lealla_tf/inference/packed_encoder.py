@@ -39,8 +39,8 @@ class PackedSentenceEncoder(SentenceEncoder):
 
     Its embeddings are those of `lealla_tf.models.encoder.Encoder`, but for rounding.
 
-    On each core one thread goes through the graph, if TensorFlow has not computed before in the process: see
-    `keep_cores_apart`.
+    On each core one thread goes through the graph, in memory of its own, if TensorFlow has not computed before in the
+    process: see `keep_cores_apart`.
 
     Args:
         weights: By the names of `lealla_tf.checkpoints.encoder_weights`.
@@ -123,7 +123,7 @@ def keep_cores_apart() -> None:
     on whose core it has to be brought from a cache far away.
 
     It sets two variables of the environment, unless they are set.  TensorFlow reads them once, when it first computes,
-    as a tokenizer already does: later, this changes nothing.
+    as a tokenizer already does: later, this changes nothing.  A program that trains, too, calls `share_memory` first.
     """
     os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "true")
     os.environ.setdefault(_OWN_MEMORY, "true")
@@ -133,8 +133,8 @@ def share_memory() -> None:
     """Has TensorFlow keep to memory that all threads share, in a program that embeds and trains.
 
     A step of training frees hundreds of MiB, which the system takes back where threads have memory of their own, and
-    has to clear for the next step: that takes about a tenth more time.  To be called before `keep_cores_apart`, which
-    does not take it back, and before TensorFlow computes.
+    has to clear for the next step: that takes about a tenth more time.  It counts if it is called before
+    `keep_cores_apart`, which encoders call, and before TensorFlow computes.
     """
     os.environ.setdefault(_OWN_MEMORY, "false")
 
