@@ -11,15 +11,6 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def num_callers() -> int:
-    """How many threads should call operators that TensorFlow shares out among its own, to keep all cores busy.
-
-    A caller waits now and then: for the slowest part of an operator, or for another one that runs Python. Two callers
-    a core leave no core without work meanwhile: on two cores, four take a sixth less time than two to search.
-    """
-    return 2 * num_cores()
-
-
 def has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 itself; elsewhere than on Linux nothing is known, and it is false."""
     lines = FLAGS.read_text().splitlines() if FLAGS.exists() else []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lealla_tf.processor import num_callers
+from lealla_tf.processor import num_cores
 from lealla_tf.retrieval.screening import screen, update_best_screened
 from lealla_tf.retrieval.selection import compiled, group_width, update_best
 from lealla_tf.retrieval.vectors import Rows, Vectors
@@ -22,6 +22,10 @@ BLOCK = 9600
 
 # Rows of the queries in a block.
 _QUERIES = 512
+
+# A thread waits now and then: for the slowest part of an operator, which TensorFlow shares out among threads of its
+# own, or for a thread that runs Python. With two for each of two cores a search takes a sixth less time than with one.
+_THREADS_PER_CORE = 2
 
 # Matrix products are taken in tiles and may be rounded differently in a tile that is not full, so that of two
 # equal rows the second could win by an ulp.  Blocks of these multiples consist of full tiles.
@@ -66,7 +70,7 @@ def search_blocks(
     screened = screened and is_long and queries.dtype == np.float32
     update = update_best_screened if screened else update_best
     best = _Best(queries, k, height, group_width(columns, k), compiled(update) if is_long else update)
-    threads = ThreadPoolExecutor(num_callers(), thread_name_prefix="search")
+    threads = ThreadPoolExecutor(_THREADS_PER_CORE * num_cores(), thread_name_prefix="search")
     looks: list[Future[int]] = []
     done = 0
 
