@@ -112,9 +112,9 @@ import numpy as np
 from lealla_tf.retrieval import nearest_neighbours
 
 queries, pool = (np.load(name, mmap_mode="r") for name in sys.argv[1:])
-nearest_neighbours(queries[:5000], pool[:20000], 4)  # imports TensorFlow and compiles
+nearest_neighbours(queries[:5000], pool[:20000], 4, block=2048)  # imports TensorFlow and compiles
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-nearest_neighbours(queries, pool, 4)
+nearest_neighbours(queries, pool, 4, block=2048)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
