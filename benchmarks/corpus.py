@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -15,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.measured import write_measured
 from lealla_tf.cli.arguments import add_corpus_argument
 from lealla_tf.config import BatchConfig, CorpusConfig
 from lealla_tf.corpus.batching import training_batches
@@ -22,7 +22,6 @@ from lealla_tf.corpus.mixing import Mixture
 from lealla_tf.corpus.opening import Corpus, open_corpus
 from lealla_tf.corpus.preparing import prepare_corpus
 from lealla_tf.corpus.segments import Array
-from lealla_tf.files import write_json
 from lealla_tf.text.tokenizer import Tokenizer
 from lealla_tf.text.vocabulary import Vocabulary
 
@@ -123,9 +122,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         results = measure(arguments, directory)
     print_table(results)
-    if arguments.output:
-        facts = {"cores": os.cpu_count(), "tensorflow": version("tensorflow"), "arguments": vars(arguments)}
-        write_json(arguments.output, {**facts, "results": results})
+    write_measured(arguments, ["tensorflow"], {"results": results})
 
 
 if __name__ == "__main__":

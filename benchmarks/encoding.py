@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from benchmarks.encoders import ENCODERS, Array, Model, Text, random_weights
-from lealla_tf.files import write_json
+from benchmarks.measured import write_measured
 from lealla_tf.inference.packed_encoder import keep_cores_apart
 from lealla_tf.presets import PAPER_PRESETS, preset
 from lealla_tf.text.tokenizer import Tokenizer
@@ -164,11 +163,8 @@ def main() -> None:
     arguments = parse_arguments()
     keep_cores_apart()
     results = [result for name in arguments.presets for result in measure(arguments, name)]
-    if arguments.output:
-        packages = ("tensorflow", "torch", "transformers", "onnxruntime", "sentence-transformers")
-        versions = {name: version(name) for name in packages}
-        facts = {"processors": len(os.sched_getaffinity(0)), **versions, "arguments": vars(arguments)}
-        write_json(arguments.output, {**facts, "results": results})
+    packages = ("tensorflow", "torch", "transformers", "onnxruntime", "sentence-transformers")
+    write_measured(arguments, packages, {"results": results})
 
 
 if __name__ == "__main__":

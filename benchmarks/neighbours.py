@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from benchmarks.measured import write_measured
 from benchmarks.searches import SEARCHES, Array, Found
-from lealla_tf.files import write_json
 from lealla_tf.retrieval import nearest_neighbours
 
 OPPONENT = "faiss flat"
@@ -256,12 +255,7 @@ def main() -> None:
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory() as directory:
         results = [measure(arguments, *paths) for paths in data(arguments, Path(directory))]
-    if arguments.output:
-        versions = {name: version(name) for name in ("tensorflow", "numpy", "faiss-cpu")}
-        write_json(
-            arguments.output,
-            {"processors": len(os.sched_getaffinity(0)), **versions, "arguments": vars(arguments), "results": results},
-        )
+    write_measured(arguments, ("tensorflow", "numpy", "faiss-cpu"), {"results": results})
 
 
 if __name__ == "__main__":

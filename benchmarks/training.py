@@ -9,15 +9,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from benchmarks.measured import write_measured
 from benchmarks.trainers import TRAINERS, Task, write_weights
-from lealla_tf.files import write_json
 from lealla_tf.presets import PAPER_PRESETS, PRESETS
 
 Result = dict[str, Any]
@@ -138,10 +137,7 @@ def main() -> None:
     print(f"{arguments.preset}: {arguments.pairs:,} pairs x {arguments.length} tokens, chunk {arguments.chunk}")
     with tempfile.TemporaryDirectory() as directory:
         results = measure(arguments, Path(directory))
-    if arguments.output:
-        versions = {name: version(name) for name in ("tensorflow", "torch", "sentence-transformers")}
-        facts = {"processors": len(os.sched_getaffinity(0)), **versions, "arguments": vars(arguments)}
-        write_json(arguments.output, {**facts, **results})
+    write_measured(arguments, ("tensorflow", "torch", "sentence-transformers"), results)
 
 
 if __name__ == "__main__":
