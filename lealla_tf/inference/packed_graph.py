@@ -229,7 +229,7 @@ class _Layers:
         """The values weighted by softmax of the scores."""
         if self.softmax:
             return tf.matmul(tf.nn.softmax(scores), value)
-        # In float32: faster, with both conversions, than exp of bfloat16, and the sums keep all their digits.
+        # In float32: faster, with both conversions, than exp of bfloat16, and the sums are rounded but once.
         exponentials = tf.exp(tf.cast(scores, tf.float32))
         sums = tf.reduce_sum(exponentials, axis=-1, keepdims=True)
         self.smallest_sums.append(tf.reduce_min(sums))

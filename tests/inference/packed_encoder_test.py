@@ -145,6 +145,18 @@ def test_scores_too_large_for_exponentials(scale, layers):
     np.testing.assert_allclose(packed.embed(SENTENCES), plain(encoder).embed(SENTENCES), atol=1e-2)
 
 
+@pytest.mark.skipif(not processor.has_bfloat16(), reason="the processor has no bfloat16")
+def test_scores_too_large_for_exponentials_in_bfloat16():
+    """As in float32; where `exp` overflows, nothing would be left of a vector."""
+    encoder = make_encoder(scale=0.2)
+    for layer in encoder.transformer_layers:
+        layer.attention.key_projection.kernel.assign(layer.attention.key_projection.kernel * 1000)
+    packed = pack(encoder, dtype="bfloat16")
+    found = packed.embed(SENTENCES)
+    assert packed._graphs._has_softmax
+    assert np.sum(found * plain(encoder).embed(SENTENCES), axis=1).min() > 0.98
+
+
 def test_facts(encoder):
     packed = pack(encoder)
     assert (packed.dim, packed.fingerprint, packed.trained_languages) == (16, "print", ())

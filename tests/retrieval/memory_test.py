@@ -34,7 +34,8 @@ print(max(peaks) - before, np.mean(forward == own), np.mean(backward[: len(few)]
 def test_a_large_pool_stays_in_its_file(tmp_path):
     """200,000 float16 vectors are 51 MB in their file, and would be 102 MB as what is multiplied.
 
-    What has to be in memory is products, 4 MB for each of four threads on two cores.  Measured: 3 to 8 MB.
+    Memory may hold products, 4 MB for each of four threads on two cores; the first search, of fewer vectors, has
+    taken most of that before.  Measured: 3 to 8 MB more.
     """
     random = np.random.default_rng(0)
     many = np.lib.format.open_memmap(tmp_path / "many.npy", "w+", np.float16, (200_000, 128))
