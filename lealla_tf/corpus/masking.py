@@ -62,18 +62,12 @@ def masked_batches(
     def split(window: Mapping[str, Any]) -> tf.data.Dataset:
         made = _make_rows(window, tokenizer, batch, pretraining, seed)
         batches = tf.data.Dataset.from_tensor_slices(made["order"])
-        return batches.map(lambda number: {**cut(made, number), "step": _step(window["number"], number, batch)})
-
-    def cut(made: Mapping[str, Any], number: Any) -> dict[str, Any]:
-        part = slice(number * batch.size, (number + 1) * batch.size)
-        tokens = made["tokens"][part]
-        length = bucket_length(tf.reduce_max(tokens.row_lengths()), batch)
-        static = None if batch.buckets else batch.length
-        token_ids = tokens.to_tensor(vocabulary.pad_id, shape=(batch.size, length))
-        first = tf.sequence_mask(made["first_lengths"][part], length, tf.int32)
-        segment_ids = tf.sequence_mask(tokens.row_lengths(), length, tf.int32) - first
-        columns = {"token_ids": token_ids, "segment_ids": segment_ids}
-        return {name: tf.ensure_shape(column, (batch.size, static)) for name, column in columns.items()}
+        return batches.map(
+            lambda number: {
+                **_cut(made, number, batch, vocabulary.pad_id),
+                "step": _step(window["number"], number, batch),
+            }
+        )
 
     def masked(columns: Mapping[str, Any]) -> dict[str, Any]:
         step_seed = tf.stack([tf.constant(seed, tf.int64), columns["step"]])
@@ -154,6 +148,19 @@ def _make_rows(
         rows = tf.argsort(tokens.row_lengths(), stable=True)
         tokens, first_lengths = tf.gather(tokens, rows), tf.gather(first_lengths, rows)
     return {"tokens": tokens, "first_lengths": first_lengths, "order": order}
+
+
+def _cut(made: Mapping[str, Any], number: Any, batch: BatchConfig, pad_id: int) -> dict[str, Any]:
+    """One of the batches that `_make_rows` has made rows for."""
+    part = slice(number * batch.size, (number + 1) * batch.size)
+    tokens = made["tokens"][part]
+    length = bucket_length(tf.reduce_max(tokens.row_lengths()), batch)
+    static = None if batch.buckets else batch.length
+    token_ids = tokens.to_tensor(pad_id, shape=(batch.size, length))
+    first = tf.sequence_mask(made["first_lengths"][part], length, tf.int32)
+    segment_ids = tf.sequence_mask(tokens.row_lengths(), length, tf.int32) - first
+    columns = {"token_ids": token_ids, "segment_ids": segment_ids}
+    return {name: tf.ensure_shape(column, (batch.size, static)) for name, column in columns.items()}
 
 
 def _step(window: Any, number: Any, batch: BatchConfig) -> Any:

@@ -24,7 +24,8 @@ BLOCK = 9600
 _QUERIES = 512
 
 # A thread waits now and then: for the slowest part of an operator, which TensorFlow shares out among threads of its
-# own, or for a thread that runs Python. With two for each of two cores a search takes a sixth less time than with one.
+# own, or for a thread that runs Python. With two for each of two cores a search takes a tenth to a sixth less time than
+# with one.
 _THREADS_PER_CORE = 2
 
 # Matrix products are taken in tiles and may be rounded differently in a tile that is not full, so that of two
